@@ -1,0 +1,1 @@
+//! From discovery configurations and cluster objects to target groups.

@@ -1,0 +1,1 @@
+//! Exporters: OTLP over HTTP, and a readable form on a writer.

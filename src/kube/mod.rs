@@ -1,0 +1,3 @@
+//! The Kubernetes side: configuration, client, list and watch, stores. Nothing of monitoring or Prometheus is known here.
+
+pub mod types;

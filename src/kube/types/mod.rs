@@ -1,0 +1,3 @@
+//! Kubernetes objects, with only the fields that are read.
+
+pub mod meta;

@@ -1,0 +1,3 @@
+//! Documentation for operators and embedders, versioned with the code.
+
+pub mod compatibility;

@@ -1,0 +1,312 @@
+//! Label sets: sorted, unique, without empty values, shared by reference count; and the buffers that build them.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// Interned text: equal texts of one [`Interner`] share their bytes.
+pub type Text = Arc<str>;
+
+/// The name of the label that holds a metric's name.
+pub const METRIC_NAME: &str = "__name__";
+
+/// Keeps one copy of each text. Owned by prepare and discovery threads; never used inside a scrape.
+#[derive(Debug, Default)]
+pub struct Interner(HashSet<Text>);
+
+/// The interner sweeps out texts that nothing else holds when it has grown past this many, and then doubles.
+const FIRST_SWEEP: usize = 4096;
+
+impl Interner {
+    /// An empty interner.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The shared copy of `text`.
+    pub fn intern(&mut self, text: &str) -> Text {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        if self.0.len() >= FIRST_SWEEP && self.0.len() == self.0.capacity() {
+            self.0.retain(|text| Arc::strong_count(text) > 1);
+        }
+        let new: Text = Arc::from(text);
+        self.0.insert(Arc::clone(&new));
+        new
+    }
+}
+
+/// A label set: sorted by name (bytewise), names unique, valid UTF-8, no empty value.
+/// Cloning counts a reference.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Labels(Arc<[(Text, Text)]>);
+
+impl Labels {
+    /// The set without labels.
+    pub fn empty() -> Self {
+        Self(Arc::from([]))
+    }
+
+    /// From pairs in any order; of equal names the last wins, empty values are left out.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut builder = LabelsBuilder::new();
+        for (name, value) in pairs {
+            builder.set(name, value);
+        }
+        builder.build(&mut Interner::new())
+    }
+
+    /// The value of a label, if it is in the set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .binary_search_by(|(n, _)| (**n).cmp(name))
+            .ok()
+            .map(|at| &*self.0[at].1)
+    }
+
+    /// All pairs in order of their names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// All pairs in order of their names, as shared texts.
+    pub fn pairs(&self) -> &[(Text, Text)] {
+        &self.0
+    }
+
+    /// How many labels.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no label.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether both are the very same set in memory.
+    pub fn same(a: &Self, b: &Self) -> bool {
+        Arc::ptr_eq(&a.0, &b.0)
+    }
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// Prometheus' form: `{a="1", b="2"}`, values quoted as Go does it.
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (i, (name, value)) in self.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{name}={value:?}")?;
+        }
+        f.write_str("}")
+    }
+}
+
+/// A label set being changed: what relabelling works on. Kept sorted; reused from target to target.
+/// As upstream, a label set to the empty string is deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LabelsBuilder(Vec<(Text, Text)>);
+
+impl LabelsBuilder {
+    /// A builder without labels.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets all labels, keeps the memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Replaces the contents by those of `labels`.
+    pub fn reset(&mut self, labels: &Labels) {
+        self.0.clear();
+        self.0.extend_from_slice(&labels.0);
+    }
+
+    /// Sets a label; an empty value deletes it.
+    pub fn set(&mut self, name: &str, value: &str) {
+        match (self.find(name), value.is_empty()) {
+            (Ok(at), true) => {
+                self.0.remove(at);
+            }
+            (Ok(at), false) => {
+                if &*self.0[at].1 != value {
+                    self.0[at].1 = Text::from(value);
+                }
+            }
+            (Err(_), true) => {}
+            (Err(at), false) => self.0.insert(at, (Text::from(name), Text::from(value))),
+        }
+    }
+
+    /// Like [`LabelsBuilder::set`] with texts that are shared already.
+    pub fn set_text(&mut self, name: &Text, value: &Text) {
+        match (self.find(name), value.is_empty()) {
+            (Ok(at), true) => {
+                self.0.remove(at);
+            }
+            (Ok(at), false) => self.0[at].1 = Arc::clone(value),
+            (Err(_), true) => {}
+            (Err(at), false) => self.0.insert(at, (Arc::clone(name), Arc::clone(value))),
+        }
+    }
+
+    /// Deletes a label.
+    pub fn del(&mut self, name: &str) {
+        if let Ok(at) = self.find(name) {
+            self.0.remove(at);
+        }
+    }
+
+    /// Keeps the labels for which `keep` is true.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
+        self.0.retain(|(name, value)| keep(name, value));
+    }
+
+    /// The value of a label, if it is set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.find(name).ok().map(|at| &*self.0[at].1)
+    }
+
+    /// All pairs in order of their names.
+    pub fn pairs(&self) -> &[(Text, Text)] {
+        &self.0
+    }
+
+    /// The finished set, its texts interned.
+    pub fn build(&self, interner: &mut Interner) -> Labels {
+        Labels(
+            self.0
+                .iter()
+                .map(|(n, v)| (interner.intern(n), interner.intern(v)))
+                .collect(),
+        )
+    }
+
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(n, _)| (**n).cmp(name))
+    }
+}
+
+/// A list of labels in one piece of memory, reused from series to series: what a reader fills in.
+/// Order and duplicates are kept until [`LabelList::sort`].
+#[derive(Debug, Default, Clone)]
+pub struct LabelList {
+    text: String,
+    /// Ends of name and value of each label in `text`; each label starts where `starts` says.
+    spans: Vec<(u32, u32, u32)>,
+}
+
+impl LabelList {
+    /// A list without labels.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets all labels, keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.spans.clear();
+    }
+
+    /// Adds a label at the end.
+    pub fn push(&mut self, name: &str, value: &str) {
+        let start = self.text.len();
+        self.text.push_str(name);
+        let middle = self.text.len();
+        self.text.push_str(value);
+        // A page is capped far below 4 GiB, and so is what is made of one of its lines.
+        let at = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        self.spans
+            .push((at(start), at(middle), at(self.text.len())));
+    }
+
+    /// Sorts by name, bytewise; labels of equal name keep their order.
+    pub fn sort(&mut self) {
+        let text = &self.text;
+        self.spans
+            .sort_by(|a, b| name_of(text, a).cmp(name_of(text, b)));
+    }
+
+    /// All pairs in their present order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
+        self.spans
+            .iter()
+            .map(|span| (name_of(&self.text, span), value_of(&self.text, span)))
+    }
+
+    /// The value of the first label of that name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, value)| value)
+    }
+
+    /// How many labels.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is no label.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+}
+
+fn name_of<'t>(text: &'t str, &(start, middle, _): &(u32, u32, u32)) -> &'t str {
+    text.get(start as usize..middle as usize)
+        .unwrap_or_default()
+}
+
+fn value_of<'t>(text: &'t str, &(_, middle, end): &(u32, u32, u32)) -> &'t str {
+    text.get(middle as usize..end as usize).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_sorted_and_unique() {
+        let labels = Labels::from_pairs([("b", "2"), ("a", "0"), ("a", "1"), ("c", "")]);
+        assert_eq!(labels.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "2")]);
+        assert_eq!(labels.get("b"), Some("2"));
+        assert_eq!(labels.get("c"), None);
+        assert_eq!(labels.to_string(), r#"{a="1", b="2"}"#);
+    }
+
+    #[test]
+    fn setting_empty_deletes() {
+        let mut builder = LabelsBuilder::new();
+        builder.set("a", "1");
+        builder.set("a", "");
+        assert_eq!(builder.pairs(), []);
+    }
+
+    #[test]
+    fn a_list_keeps_duplicates() {
+        let mut list = LabelList::new();
+        for (name, value) in [("b", "1"), ("a", "2"), ("b", "0")] {
+            list.push(name, value);
+        }
+        list.sort();
+        assert_eq!(
+            list.iter().collect::<Vec<_>>(),
+            [("a", "2"), ("b", "1"), ("b", "0")]
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! The nouns of Prometheus: labels, relabelling, durations, values, histograms, and what a scrape hands on.
+//! Nothing here does I/O or knows HTTP, YAML or Kubernetes.
+
+pub mod batch;
+pub mod duration;
+pub mod exemplar;
+pub mod group;
+pub mod hash;
+pub mod histogram;
+pub mod identity;
+pub mod labels;
+pub mod metadata;
+pub mod name;
+pub mod regexp;
+pub mod relabel;
+pub mod series;
+pub mod size;
+pub mod value;

@@ -1,0 +1,1 @@
+//! Byte sizes: `10MB`, `1GiB`, base 2.

@@ -1,0 +1,1 @@
+//! The custom resources of `monitoring.coreos.com`: types only.

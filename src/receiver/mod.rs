@@ -1,0 +1,1 @@
+//! The whole: wiring, supervision, swap, status.

@@ -1,0 +1,1 @@
+//! From batches to OTLP: the plan, and the walkers that use it.

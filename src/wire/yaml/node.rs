@@ -1,0 +1,249 @@
+//! The first document of a YAML text as a tree.
+
+use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+
+/// A node and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Line of its first character, counted from 1.
+    pub line: u32,
+    /// Column of its first character, counted from 1.
+    pub column: u32,
+    /// The tag as written and expanded, e.g. `tag:yaml.org,2002:int`; none if there was none.
+    pub tag: Option<Box<str>>,
+    /// What it holds.
+    pub data: Data,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    /// Text; what it means depends on style and tag.
+    Scalar(Box<str>, Style),
+    /// A list.
+    Sequence(Vec<Node>),
+    /// Keys and values in order, duplicates kept.
+    Mapping(Vec<(Node, Node)>),
+    /// `*name`: the node that `&name` marks. Shared, so that aliases of aliases don't grow.
+    Alias(Rc<Node>),
+}
+
+/// How a scalar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes: its meaning is resolved from its text.
+    Plain,
+    /// Quoted, or a block: always a string.
+    Quoted,
+}
+
+/// The text is no YAML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// Line, counted from 1, if it is known.
+    pub line: Option<u32>,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Nodes nested deeper are refused: reading and dropping a tree takes stack.
+const MAX_DEPTH: usize = 500;
+
+impl Node {
+    /// The node itself, or the one an alias stands for.
+    pub fn resolved(&self) -> &Node {
+        let mut node = self;
+        while let Data::Alias(target) = &node.data {
+            node = target;
+        }
+        node
+    }
+}
+
+/// Reads the first document; `None` if there is none. Later documents are not even looked at, as upstream.
+///
+/// # Errors
+/// Malformed YAML, an unknown alias, or nesting beyond 500 levels.
+pub fn parse(text: &[u8]) -> Result<Option<Node>, Error> {
+    let mut input = text;
+    let mut parser = Parser::new();
+    parser.set_input_string(&mut input);
+    let mut composer = Composer::default();
+    loop {
+        let event = parser.parse().map_err(|error| Error {
+            line: error.problem_mark().map(|mark| line_of(mark.line)),
+            message: error.to_string(),
+        })?;
+        match composer.take(event)? {
+            Step::More => {}
+            Step::Done(node) => return Ok(node),
+        }
+    }
+}
+
+enum Step {
+    More,
+    Done(Option<Node>),
+}
+
+/// Puts nodes together with a stack of its own.
+#[derive(Default)]
+struct Composer {
+    open: Vec<Open>,
+    anchors: HashMap<Box<str>, Rc<Node>>,
+}
+
+struct Open {
+    node: Node,
+    anchor: Option<String>,
+    /// A mapping's key that waits for its value.
+    key: Option<Node>,
+}
+
+impl Composer {
+    fn take(&mut self, event: Event) -> Result<Step, Error> {
+        let (line, column) = (
+            line_of(event.start_mark.line),
+            line_of(event.start_mark.column),
+        );
+        let node = |tag: Option<String>, data| Node {
+            line,
+            column,
+            tag: tag.map(Into::into),
+            data,
+        };
+        match event.data {
+            EventData::StreamEnd => return Ok(Step::Done(None)),
+            EventData::Alias { anchor } => {
+                let Some(target) = self.anchors.get(anchor.as_str()) else {
+                    let message = format!("unknown anchor '{anchor}' referenced");
+                    return Err(Error {
+                        line: Some(line),
+                        message,
+                    });
+                };
+                let alias = node(None, Data::Alias(Rc::clone(target)));
+                return Ok(self.add(alias, None));
+            }
+            EventData::Scalar {
+                anchor,
+                tag,
+                value,
+                style,
+                ..
+            } => {
+                let style = match style {
+                    ScalarStyle::Plain => Style::Plain,
+                    _ => Style::Quoted,
+                };
+                let scalar = node(tag, Data::Scalar(value.into(), style));
+                return Ok(self.add(scalar, anchor));
+            }
+            EventData::SequenceStart { anchor, tag, .. } => {
+                self.open(node(tag, Data::Sequence(Vec::new())), anchor)?;
+            }
+            EventData::MappingStart { anchor, tag, .. } => {
+                self.open(node(tag, Data::Mapping(Vec::new())), anchor)?;
+            }
+            EventData::SequenceEnd | EventData::MappingEnd => {
+                if let Some(Open { node, anchor, .. }) = self.open.pop() {
+                    return Ok(self.add(node, anchor));
+                }
+            }
+            _ => {}
+        }
+        Ok(Step::More)
+    }
+
+    fn open(&mut self, node: Node, anchor: Option<String>) -> Result<(), Error> {
+        if self.open.len() >= MAX_DEPTH {
+            let message = format!("nested deeper than {MAX_DEPTH} levels");
+            return Err(Error {
+                line: Some(node.line),
+                message,
+            });
+        }
+        self.open.push(Open {
+            node,
+            anchor,
+            key: None,
+        });
+        Ok(())
+    }
+
+    fn add(&mut self, node: Node, anchor: Option<String>) -> Step {
+        if let Some(anchor) = anchor {
+            self.anchors.insert(anchor.into(), Rc::new(node.clone()));
+        }
+        let Some(parent) = self.open.last_mut() else {
+            return Step::Done(Some(node));
+        };
+        match (&mut parent.node.data, parent.key.take()) {
+            (Data::Sequence(items), _) => items.push(node),
+            (Data::Mapping(pairs), Some(key)) => pairs.push((key, node)),
+            (_, None) => parent.key = Some(node),
+            (_, Some(_)) => {}
+        }
+        Step::More
+    }
+}
+
+/// libyaml counts from 0.
+fn line_of(mark: u64) -> u32 {
+    u32::try_from(mark).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(node: &Node) -> String {
+        match &node.data {
+            Data::Scalar(value, Style::Plain) => value.to_string(),
+            Data::Scalar(value, Style::Quoted) => format!("{value:?}"),
+            Data::Sequence(items) => {
+                format!("[{}]", items.iter().map(text).collect::<Vec<_>>().join(","))
+            }
+            Data::Mapping(pairs) => {
+                let pairs = pairs
+                    .iter()
+                    .map(|(k, v)| format!("{}:{}", text(k), text(v)));
+                format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+            }
+            Data::Alias(target) => format!("*{}", text(target)),
+        }
+    }
+
+    #[test]
+    fn style_order_duplicates_and_aliases_are_kept() {
+        let node = parse(b"b: &x [1, '1']\na: *x\nb: |\n  t\n---\n: broken: [")
+            .unwrap()
+            .unwrap();
+        assert_eq!(text(&node), "{b:[1,\"1\"],a:*[1,\"1\"],b:\"t\\n\"}");
+        let Data::Mapping(pairs) = &node.data else {
+            panic!("no mapping")
+        };
+        assert_eq!((pairs[1].0.line, pairs[1].1.column), (2, 4));
+    }
+
+    #[test]
+    fn errors_have_lines() {
+        assert_eq!(parse(b"a: 1\nb: *y\n").unwrap_err().line, Some(2));
+        assert_eq!(parse(b""), Ok(None));
+        assert!(parse("[".repeat(600).as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,14 @@
+//! The one integration binary; a module per concern. Goldens are for rules, fakes over real sockets for situations.
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
+
+mod golden;

@@ -1,0 +1,148 @@
+//! The one place that builds ureq agents, for APIs and exporters: every default that matters is set here.
+//!
+//! ureq's own TLS settings panic on a key that does not fit its certificate and ignore a CA that does not parse, so
+//! agents get a finished rustls configuration ([`super::tls::client_config`]) through a connector of ours.
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use std::fmt;
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
+    TcpConnector, Transport, TransportAdapter,
+};
+use ureq::{Agent, Error};
+
+/// What one user of an agent decides.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// TLS, finished.
+    pub tls: Arc<ClientConfig>,
+    /// The proxy, if any; the environment is never asked.
+    pub proxy: Option<ureq::Proxy>,
+    /// `User-Agent`.
+    pub user_agent: Box<str>,
+    /// Name resolution, connecting and the TLS handshake; ureq cannot be interrupted in the first two, so this also
+    /// bounds how long a stop may take.
+    pub connect_timeout: Duration,
+    /// The wait for the head of a response, if each request does not bound it itself.
+    pub response_timeout: Option<Duration>,
+    /// The longest silence between two reads of a body.
+    pub read_timeout: Option<Duration>,
+}
+
+/// An agent for one API or endpoint. Statuses are values, redirects are not followed, nothing comes from the environment.
+/// Capping bodies is the reader's affair. [`Agent::shutdown`] ends what is in flight, of every clone.
+pub fn build(settings: &Settings) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .https_only(false)
+        .proxy(settings.proxy.clone())
+        .no_delay(true)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(&*settings.user_agent)
+        .accept("*/*")
+        // Compression is the caller's choice: ureq is built without it.
+        .accept_encoding("")
+        .max_response_header_size(64 * 1024)
+        .input_buffer_size(32 * 1024)
+        .output_buffer_size(16 * 1024)
+        .max_idle_connections(4)
+        .max_idle_connections_per_host(2)
+        .max_idle_age(Duration::from_secs(60))
+        .timeout_resolve(Some(settings.connect_timeout))
+        .timeout_connect(Some(settings.connect_timeout))
+        .timeout_send_request(Some(settings.connect_timeout))
+        .timeout_recv_response(settings.response_timeout)
+        .timeout_per_read(settings.read_timeout)
+        .timeout_per_write(Some(settings.connect_timeout))
+        .build();
+    let connector =
+        ().chain(TcpConnector::default())
+            .chain(ConnectProxyConnector::default())
+            .chain(TlsConnector(Arc::clone(&settings.tls)));
+    Agent::with_parts(config, connector, DefaultResolver::default())
+}
+
+#[derive(Debug)]
+struct TlsConnector(Arc<ClientConfig>);
+
+impl<In: Transport> Connector<In> for TlsConnector {
+    type Out = Either<In, TlsTransport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        let Some(transport) = chained else {
+            return Ok(None);
+        };
+        if !details.needs_tls() || transport.is_tls() {
+            return Ok(Some(Either::A(transport)));
+        }
+        let host = details.uri.host().unwrap_or_default();
+        let host = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
+        let name = ServerName::try_from(host)
+            .map_err(|_| Error::Tls("the host is not a valid name for TLS"))?
+            .to_owned();
+        let mut session = ClientConnection::new(Arc::clone(&self.0), name)?;
+        let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
+        socket.set_timeout(details.timeout);
+        session.complete_io(&mut socket)?;
+        let buffers = LazyBuffers::new(
+            details.config.input_buffer_size(),
+            details.config.output_buffer_size(),
+        );
+        Ok(Some(Either::B(TlsTransport {
+            buffers,
+            stream: StreamOwned::new(session, socket),
+        })))
+    }
+}
+
+struct TlsTransport {
+    buffers: LazyBuffers,
+    stream: StreamOwned<ClientConnection, TransportAdapter>,
+}
+
+impl Transport for TlsTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.stream.get_mut().set_timeout(timeout);
+        let output = self.buffers.output().get_mut(..amount).unwrap_or_default();
+        self.stream.write_all(output)?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.stream.get_mut().set_timeout(timeout);
+        let amount = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.get_mut().get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for TlsTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsTransport").finish_non_exhaustive()
+    }
+}

@@ -7,4 +7,5 @@ pub mod config;
 pub mod connection;
 pub mod error;
 pub mod proxy;
+pub mod server;
 pub mod tls;

@@ -1,1 +1,3 @@
 //! The whole: wiring, supervision, swap, status.
+
+pub mod admin;

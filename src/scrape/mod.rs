@@ -7,3 +7,4 @@ pub mod cycle;
 pub mod job;
 pub mod state;
 pub mod target;
+mod url;

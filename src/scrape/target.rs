@@ -1,9 +1,14 @@
 //! From what discovery says to targets: defaults, relabelling, checks, URL, identity (prometheus: scrape/target.go).
 
+use super::url;
 use crate::config::ScrapeConfig;
+use crate::model::duration;
 use crate::model::group::{RawLabels, TargetGroup};
+use crate::model::hash::{self, Fnv1a};
 use crate::model::identity::{Discovered, Identity};
-use crate::model::labels::{Interner, LabelsBuilder};
+use crate::model::labels::{Interner, LabelsBuilder, Text};
+use crate::model::relabel::Keep;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +41,11 @@ impl Target {
     /// only, so a target keeps its phase over restarts; `seed` gives each instance of the program another phase.
     pub fn offset(&self, seed: u64, now_ns: i64) -> Duration {
         offset(self.interval, self.hash ^ seed, now_ns)
+    }
+
+    /// Why the URL can't be requested, if so: then every scrape fails.
+    pub fn request_error(&self) -> Option<String> {
+        url::request_error(&self.url)
     }
 }
 
@@ -98,20 +108,28 @@ pub fn targets_from_group(
     builder: &mut LabelsBuilder,
     interner: &mut Interner,
 ) -> Targets {
-    let _ = (builder, interner);
-    let errors = group
-        .targets
-        .iter()
-        .enumerate()
-        .map(|(index, _)| TargetError {
+    let mut found = Targets::default();
+    for index in 0..group.targets.len() {
+        let discovered = Discovered {
+            group: Arc::clone(group),
             index,
-            group: (*group.source).into(),
-            message: format!("building targets of {} is not built yet", config.job_name),
-        });
-    Targets {
-        errors: errors.collect(),
-        ..Targets::default()
+        };
+        match populate(config, &discovered, builder) {
+            // Without a public label there is nothing to tell its series from others: dropped, too.
+            Ok(settings) if settings.keep == Keep::Yes && builder.pairs().iter().any(is_public) => {
+                let target = build(config, discovered, &settings, builder, interner);
+                found.active.push(target);
+            }
+            Ok(_) => found.dropped.push(discovered),
+            Err(message) => found.errors.push(TargetError {
+                index,
+                group: (*group.source).into(),
+                message,
+            }),
+        }
     }
+    found.dropped_count = found.dropped.len();
+    found
 }
 
 /// The targets of all groups of a job, each once (prometheus: scrape/scrape.go, scrapePool.Sync).
@@ -122,15 +140,283 @@ pub fn sync(
 ) -> Targets {
     let mut builder = LabelsBuilder::new();
     let mut all = Targets::default();
+    let mut places = HashMap::new();
     for group in groups {
-        all.errors
-            .extend(targets_from_group(config, group, &mut builder, interner).errors);
+        let found = targets_from_group(config, group, &mut builder, interner);
+        for target in found.active {
+            let place = *places.entry(target.hash).or_insert(all.active.len());
+            match all.active.get_mut(place) {
+                // As upstream, the last one says what was discovered.
+                Some(known) => *known = target,
+                None => all.active.push(target),
+            }
+        }
+        all.dropped.extend(found.dropped);
+        all.dropped_count += found.dropped_count;
+        all.errors.extend(found.errors);
     }
+    if let Ok(kept @ 1..) = usize::try_from(config.keep_dropped_targets) {
+        all.dropped.truncate(kept);
+    }
+    let limit = config.limits.targets;
+    all.over_limit = limit > 0 && all.active.len() as u64 > limit;
     all
 }
 
 /// What a target was before relabelling: what discovery says of it and what the job adds (`discoveredLabels` in the API).
 pub fn discovered_labels(config: &ScrapeConfig, discovered: &Discovered) -> RawLabels {
-    let _ = config;
-    discovered.labels()
+    // An empty label is none; but an empty one of the target hides the group's.
+    let mut labels = RawLabels::new(
+        discovered
+            .labels()
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (Arc::clone(name), value.into())),
+    );
+    let mut default = |name: Text, value: &str| {
+        if labels.get(&name).is_none() && !value.is_empty() {
+            labels.set(name, value.as_bytes());
+        }
+    };
+    default("job".into(), &config.job_name);
+    default(INTERVAL.into(), &duration::format(config.interval));
+    default(TIMEOUT.into(), &duration::format(config.timeout));
+    default(PATH.into(), &config.metrics_path);
+    default(SCHEME.into(), &config.scheme);
+    default(NHCB.into(), bool_text(config.convert_to_nhcb));
+    default(CLASSIC.into(), bool_text(config.classic_histograms));
+    default(NATIVE.into(), bool_text(config.native_histograms));
+    for (name, values) in &config.params {
+        if let Some(first) = values.first() {
+            default(format!("{PARAM}{name}").into(), first);
+        }
+    }
+    labels
+}
+
+const ADDRESS: &str = "__address__";
+const INTERVAL: &str = "__scrape_interval__";
+const TIMEOUT: &str = "__scrape_timeout__";
+const PATH: &str = "__metrics_path__";
+const SCHEME: &str = "__scheme__";
+const NHCB: &str = "__convert_classic_histograms_to_nhcb__";
+const CLASSIC: &str = "__always_scrape_classic_histograms__";
+const NATIVE: &str = "__scrape_native_histograms__";
+const PARAM: &str = "__param_";
+const META: &str = "__meta_";
+
+/// Stands for a byte that is not UTF-8 while labels are rewritten. It never means itself: no text may hold it.
+const NOT_UTF8: char = '\u{10FFFE}';
+
+/// What the labels of one target say about its scrapes.
+struct Settings {
+    keep: Keep,
+    interval: Duration,
+    timeout: Duration,
+    native_histograms: bool,
+    classic_histograms: bool,
+    convert_to_nhcb: bool,
+}
+
+/// Leaves the final labels of a target in `labels` (prometheus: scrape/target.go, PopulateLabels).
+fn populate(
+    config: &ScrapeConfig,
+    discovered: &Discovered,
+    labels: &mut LabelsBuilder,
+) -> Result<Settings, String> {
+    labels.clear();
+    let mut not_utf8 = false;
+    for (name, value) in discovered_labels(config, discovered).iter() {
+        match std::str::from_utf8(value) {
+            Ok(value) => labels.set(name, value),
+            Err(_) => {
+                not_utf8 = true;
+                labels.set(name, &marked(value));
+            }
+        }
+    }
+    let mut settings = Settings {
+        keep: config.target_rules.apply(labels),
+        interval: config.interval,
+        timeout: config.timeout,
+        native_histograms: config.native_histograms,
+        classic_histograms: config.classic_histograms,
+        convert_to_nhcb: config.convert_to_nhcb,
+    };
+    if settings.keep == Keep::No {
+        return Ok(settings);
+    }
+    let address: Text = labels.get(ADDRESS).ok_or("no address")?.into();
+    if address.contains('/') {
+        return Err(format!("{address:?} is not a valid hostname"));
+    }
+    settings.interval = positive(labels, INTERVAL, "scrape interval")?;
+    settings.timeout = positive(labels, TIMEOUT, "scrape timeout")?;
+    if settings.timeout > settings.interval {
+        let text = |name| labels.get(name).unwrap_or_default();
+        return Err(format!(
+            "scrape timeout cannot be greater than scrape interval ({:?} > {:?})",
+            text(TIMEOUT),
+            text(INTERVAL)
+        ));
+    }
+    let switch = |field: &mut bool, name, what| -> Result<(), String> {
+        if let Some(value) = labels.get(name) {
+            *field = parse_bool(value).ok_or_else(|| {
+                format!("error parsing {what}: {value:?} is neither true nor false")
+            })?;
+        }
+        Ok(())
+    };
+    switch(
+        &mut settings.convert_to_nhcb,
+        NHCB,
+        "convert classic histograms to nhcb",
+    )?;
+    switch(
+        &mut settings.classic_histograms,
+        CLASSIC,
+        "always scrape classic histograms",
+    )?;
+    switch(
+        &mut settings.native_histograms,
+        NATIVE,
+        "scrape native histograms",
+    )?;
+    labels.retain(|name, _| !name.starts_with(META));
+    if labels.get("instance").is_none() {
+        labels.set("instance", &address);
+    }
+    let bad = |value: &str| value.contains(NOT_UTF8);
+    match labels
+        .pairs()
+        .iter()
+        .find(|(_, value)| not_utf8 && bad(value))
+    {
+        Some((name, _)) => Err(format!("invalid label value for {name:?}: it is not UTF-8")),
+        None => Ok(settings),
+    }
+}
+
+/// Valid text stays, every other byte becomes [`NOT_UTF8`].
+fn marked(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| NOT_UTF8));
+    }
+    text
+}
+
+fn positive(labels: &LabelsBuilder, name: &str, what: &str) -> Result<Duration, String> {
+    let text = labels.get(name).unwrap_or_default();
+    match duration::parse(text) {
+        Ok(Duration::ZERO) => Err(format!("{what} cannot be 0")),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("error parsing {what}: {error}")),
+    }
+}
+
+/// Go: strconv.ParseBool.
+fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+fn bool_text(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
+fn is_public((name, _): &(Text, Text)) -> bool {
+    !name.starts_with("__")
+}
+
+/// A target from its final labels.
+fn build(
+    config: &Arc<ScrapeConfig>,
+    discovered: Discovered,
+    settings: &Settings,
+    labels: &mut LabelsBuilder,
+    interner: &mut Interner,
+) -> Target {
+    let url = target_url(config, labels);
+    let pairs = labels.pairs().iter();
+    let labels_hash = hash::labels(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+    let hash = Fnv1a::new()
+        .write(format!("{labels_hash:016}").as_bytes())
+        .write(url.as_bytes())
+        .finish();
+    let all = labels.build(interner);
+    labels.retain(|name, _| !name.starts_with("__"));
+    let public = labels.build(interner);
+    labels.reset(&all);
+    labels.retain(|name, _| name.starts_with("__"));
+    let internal = labels.build(interner);
+    Target {
+        hash,
+        identity: Arc::new(Identity {
+            job: Arc::clone(&config.job_name),
+            labels: public,
+            internal,
+            discovered,
+        }),
+        url: url.into(),
+        interval: settings.interval,
+        timeout: settings.timeout,
+        native_histograms: settings.native_histograms,
+        classic_histograms: settings.classic_histograms,
+        convert_to_nhcb: settings.convert_to_nhcb,
+        config: Arc::clone(config),
+    }
+}
+
+/// Prometheus: scrape/target.go, URL. A `__param_` label replaces the first value of its parameter.
+fn target_url(config: &ScrapeConfig, labels: &LabelsBuilder) -> String {
+    let mut params: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, values) in &config.params {
+        params.insert(name, values.iter().map(|value| &**value).collect());
+    }
+    for (name, value) in labels.pairs() {
+        if let Some(param) = name.strip_prefix(PARAM) {
+            let values = params.entry(param).or_default();
+            match values.first_mut() {
+                Some(first) => *first = value,
+                None => values.push(value),
+            }
+        }
+    }
+    let pairs = params
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(move |value| (*name, *value)));
+    let query = url::encode_query(pairs);
+    let part = |name| labels.get(name).unwrap_or_default();
+    url::write(part(SCHEME), part(ADDRESS), part(PATH), &query)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors were computed by upstream's own code.
+    #[test]
+    fn offsets_depend_on_clock_and_identity_only() {
+        let now = 1_700_000_000_123_456_789;
+        let hash = 14_210_870_569_220_447_469;
+        for (seconds, seed, want) in [
+            (30, 0, 29_096_990_680),
+            (30, 12345, 29_096_994_751),
+            (60, 0, 29_096_990_680),
+        ] {
+            let next = offset(Duration::from_secs(seconds), hash ^ seed, now);
+            assert_eq!(next, Duration::from_nanos(want), "{seconds} s, seed {seed}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_marked_one_by_one() {
+        assert_eq!(marked(b"a\xff\xfeb"), format!("a{NOT_UTF8}{NOT_UTF8}b"));
+    }
 }

@@ -1,3 +1,63 @@
-//! The program `promop`.
+//! The program `promop`: flags in, exit code out. What it does is in the library; only this folder knows the
+//! environment, standard output, signals and exit codes.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr)] // this is where they belong
+#![allow(dead_code)] // until `run` is wired to the receiver
 
-fn main() {}
+mod check;
+mod cli;
+mod logging;
+mod signal;
+
+use cli::Command;
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Fine = 0,
+    Failure = 1,
+    Usage = 2,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+fn main() -> ExitCode {
+    let command = match cli::parse_args(std::env::args_os().skip(1)) {
+        Ok(command) => command,
+        Err(mistake) => {
+            eprintln!("promop: {mistake}\nTry promop help.");
+            return Exit::Usage.into();
+        }
+    };
+    let done = match command {
+        Command::Check(file) => check::check(&file),
+        Command::Generate(_) => Err("generate is not built yet".to_owned()),
+        Command::Run(_) => Err("run is not built yet".to_owned()),
+        Command::Version => print(&version()),
+        Command::Help(text) => print(&text),
+    };
+    done.unwrap_or_else(|err| {
+        eprintln!("promop: {err}");
+        Exit::Failure
+    })
+    .into()
+}
+
+fn version() -> String {
+    let (version, os, arch) = (
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+    );
+    format!("promop {version} ({arch}-{os})\n")
+}
+
+fn print(text: &str) -> Result<Exit, String> {
+    print!("{text}");
+    Ok(Exit::Fine)
+}

@@ -41,6 +41,8 @@ pub struct SeriesTable {
     generation: u64,
     rows: Box<[Row]>,
     families: Box<[Family]>,
+    /// For each family: the number of rows that stand before it.
+    family_starts: Box<[u32]>,
     /// One text for all names and values of labels, each kept once.
     text: Box<str>,
     /// Where each distinct name or value lies in `text`: start and end.
@@ -62,9 +64,18 @@ impl SeriesTable {
         &self.rows
     }
 
-    /// The families in the order of their first mention.
+    /// What the target said of its metrics, as the receiver's metadata store holds it: first what was remembered from
+    /// earlier scrapes, then what this page says, in page order. Of two entries of one name the later holds, from the row
+    /// [`SeriesTable::family_start`] on. Found by name, not by row: `x_count` finds `x_count` or else `x`.
     pub fn families(&self) -> &[Family] {
         &self.families
+    }
+
+    /// The row from which a family's entry holds: 0 if it was remembered or stands before all rows.
+    pub fn family_start(&self, family: FamilyId) -> usize {
+        self.family_starts
+            .get(family.0 as usize)
+            .map_or(0, |&start| start as usize)
     }
 
     /// One family.
@@ -139,6 +150,7 @@ impl SeriesTable {
 pub struct SeriesTableBuilder {
     rows: Vec<Row>,
     families: Vec<Family>,
+    family_starts: Vec<u32>,
     text: String,
     spans: Vec<(u32, u32)>,
     known: HashMap<Box<str>, u32>,
@@ -162,9 +174,10 @@ impl SeriesTableBuilder {
         SeriesId(small(self.ends.len() - 1))
     }
 
-    /// Adds a family.
+    /// Adds a family, which holds for the rows added after it (see [`SeriesTable::families`]).
     pub fn family(&mut self, family: Family) -> FamilyId {
         self.families.push(family);
+        self.family_starts.push(small(self.rows.len()));
         FamilyId(small(self.families.len() - 1))
     }
 
@@ -179,6 +192,7 @@ impl SeriesTableBuilder {
             generation,
             rows: self.rows.into(),
             families: self.families.into(),
+            family_starts: self.family_starts.into(),
             text: self.text.into(),
             spans: self.spans.into(),
             pairs: self.pairs.into(),

@@ -226,6 +226,11 @@ impl Writer {
         self.bytes.extend_from_slice(&value.to_le_bytes());
     }
 
+    /// Eight bytes without a field: an element of a packed list.
+    pub fn bare_fixed64(&mut self, value: u64) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
     /// A double.
     pub fn double(&mut self, field: u32, value: f64) {
         self.fixed64(field, value.to_bits());

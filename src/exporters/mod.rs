@@ -1,1 +1,1 @@
-//! Exporters: OTLP over HTTP, and a readable form on a writer.
+//! Where metrics go: OTLP over HTTP, lines on a writer, and the consumers of an embedding program.

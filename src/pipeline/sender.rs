@@ -1,0 +1,92 @@
+//! The loop of an exporter's thread: take, send, and what becomes of what was not sent.
+
+use super::PipelineSettings;
+use super::exporter::{ExportError, Exporter, Payload};
+use super::queue::{Loss, Queue};
+use crate::rt::backoff::Backoff;
+use crate::rt::thread::catch;
+use log::{info, warn};
+use std::sync::Arc;
+
+pub(super) struct Sender {
+    exporter: Box<dyn Exporter>,
+    queue: Arc<Queue>,
+    request_bytes: usize,
+    /// Most payloads per request; lowered while requests are too large.
+    at_most: usize,
+    backoff: Backoff,
+    failing: bool,
+}
+
+impl Sender {
+    pub(super) fn new(
+        exporter: Box<dyn Exporter>,
+        queue: Arc<Queue>,
+        settings: &PipelineSettings,
+    ) -> Self {
+        Self {
+            exporter,
+            queue,
+            request_bytes: settings.request_bytes,
+            at_most: usize::MAX,
+            backoff: Backoff::new(settings.retry_first, settings.retry_max),
+            failing: false,
+        }
+    }
+
+    /// Sends until the queue is closed and empty, or its deadline has passed.
+    pub(super) fn run(&mut self) {
+        while let Some(payloads) = self.queue.take(self.request_bytes, self.at_most) {
+            let result = catch(|| self.exporter.send(&payloads)).unwrap_or_else(|panic| {
+                // A panic may be this payload's fault: sending it again would repeat it.
+                Err(ExportError::Reject {
+                    source: format!("panic: {panic}").into(),
+                })
+            });
+            self.settle(payloads, result);
+        }
+        self.queue.end();
+    }
+
+    fn settle(&mut self, payloads: Vec<Payload>, result: Result<(), ExportError>) {
+        match result {
+            Ok(()) => {
+                self.queue.sent(&payloads);
+                self.at_most = usize::MAX;
+                self.backoff.reset();
+                if std::mem::take(&mut self.failing) {
+                    info!("exporter works again exporter={}", self.exporter.name());
+                }
+            }
+            Err(ExportError::Retry { after, source }) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    let name = self.exporter.name();
+                    warn!("cannot send, trying again exporter={name} err=\"{source}\"");
+                }
+                self.queue.put_back(payloads);
+                let delay = self.backoff.delay().max(after.unwrap_or_default());
+                self.queue.pause(source.to_string(), delay);
+            }
+            Err(ExportError::Split { source }) if payloads.len() > 1 => {
+                self.at_most = payloads.len() / 2;
+                self.queue.fail(source.to_string());
+                self.queue.put_back(payloads);
+            }
+            Err(ExportError::Split { source }) => self.give_up(Loss::TooLarge, &payloads, &*source),
+            Err(ExportError::Reject { source }) => {
+                self.give_up(Loss::Rejected, &payloads, &*source);
+            }
+        }
+    }
+
+    fn give_up(
+        &mut self,
+        loss: Loss,
+        payloads: &[Payload],
+        source: &(dyn std::error::Error + Send + Sync),
+    ) {
+        self.queue.fail(source.to_string());
+        self.queue.lose(loss, payloads);
+        self.at_most = usize::MAX;
+    }
+}

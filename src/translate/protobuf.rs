@@ -1,0 +1,181 @@
+//! Metrics as an OTLP request (`ExportMetricsServiceRequest`, which equals `MetricsData`), fields in ascending order.
+
+use crate::pdata::{
+    Attributes, Buckets, Data, Exemplar, ExponentialHistogramPoint, HistogramPoint, Metric,
+    Metrics, Number, NumberPoint, ResourceMetrics, Scope, SummaryPoint, Temporality,
+};
+use crate::wire::protobuf::Writer;
+
+/// Appends metrics to a request. Requests can be concatenated.
+pub fn encode(metrics: &Metrics, out: &mut Writer) {
+    for resource in &metrics.resource_metrics {
+        out.message(1, |w| resource_metrics(w, resource));
+    }
+}
+
+fn resource_metrics(w: &mut Writer, resource: &ResourceMetrics) {
+    w.message(1, |w| attributes(w, 1, &resource.resource.attributes));
+    for scoped in &resource.scope_metrics {
+        w.message(2, |w| {
+            w.message(1, |w| scope(w, &scoped.scope));
+            for m in &scoped.metrics {
+                w.message(2, |w| metric(w, m));
+            }
+            w.bytes_if(3, scoped.schema_url.as_bytes());
+        });
+    }
+}
+
+fn scope(w: &mut Writer, scope: &Scope) {
+    w.bytes_if(1, scope.name.as_bytes());
+    w.bytes_if(2, scope.version.as_bytes());
+    attributes(w, 3, &scope.attributes);
+}
+
+fn metric(w: &mut Writer, metric: &Metric) {
+    w.bytes_if(1, metric.name.as_bytes());
+    w.bytes_if(2, metric.description.as_bytes());
+    w.bytes_if(3, metric.unit.as_bytes());
+    match &metric.data {
+        Data::Gauge(gauge) => w.message(5, |w| points(w, &gauge.points, number_point)),
+        Data::Sum(sum) => w.message(7, |w| {
+            points(w, &sum.points, number_point);
+            temporality(w, sum.temporality);
+            w.uint_if(3, u64::from(sum.is_monotonic));
+        }),
+        Data::Histogram(histogram) => w.message(9, |w| {
+            points(w, &histogram.points, histogram_point);
+            temporality(w, histogram.temporality);
+        }),
+        Data::ExponentialHistogram(histogram) => w.message(10, |w| {
+            points(w, &histogram.points, exponential_point);
+            temporality(w, histogram.temporality);
+        }),
+        Data::Summary(summary) => w.message(11, |w| points(w, &summary.points, summary_point)),
+    }
+    attributes(w, 12, &metric.metadata);
+}
+
+fn points<P>(w: &mut Writer, points: &[P], write: fn(&mut Writer, &P)) {
+    for point in points {
+        w.message(1, |w| write(w, point));
+    }
+}
+
+fn temporality(w: &mut Writer, temporality: Temporality) {
+    w.uint_if(2, temporality as u64);
+}
+
+fn number_point(w: &mut Writer, point: &NumberPoint) {
+    w.fixed64_if(2, point.start_nanos);
+    w.fixed64_if(3, point.time_nanos);
+    if let Some(Number::Double(value)) = point.value {
+        w.double(4, value);
+    }
+    exemplars(w, 5, &point.exemplars);
+    if let Some(Number::Int(value)) = point.value {
+        w.fixed64(6, value as u64);
+    }
+    attributes(w, 7, &point.attributes);
+    w.uint_if(8, u64::from(point.flags));
+}
+
+fn histogram_point(w: &mut Writer, point: &HistogramPoint) {
+    w.fixed64_if(2, point.start_nanos);
+    w.fixed64_if(3, point.time_nanos);
+    w.fixed64_if(4, point.count);
+    if let Some(sum) = point.sum {
+        w.double(5, sum);
+    }
+    packed_fixed64(w, 6, point.bucket_counts.iter().copied());
+    packed_fixed64(
+        w,
+        7,
+        point.explicit_bounds.iter().map(|bound| bound.to_bits()),
+    );
+    exemplars(w, 8, &point.exemplars);
+    attributes(w, 9, &point.attributes);
+    w.uint_if(10, u64::from(point.flags));
+}
+
+fn exponential_point(w: &mut Writer, point: &ExponentialHistogramPoint) {
+    attributes(w, 1, &point.attributes);
+    w.fixed64_if(2, point.start_nanos);
+    w.fixed64_if(3, point.time_nanos);
+    w.fixed64_if(4, point.count);
+    if let Some(sum) = point.sum {
+        w.double(5, sum);
+    }
+    if point.scale != 0 {
+        w.sint(6, i64::from(point.scale));
+    }
+    w.fixed64_if(7, point.zero_count);
+    w.message(8, |w| buckets(w, &point.positive));
+    w.message(9, |w| buckets(w, &point.negative));
+    w.uint_if(10, u64::from(point.flags));
+    exemplars(w, 11, &point.exemplars);
+    w.fixed64_if(14, point.zero_threshold.to_bits());
+}
+
+fn buckets(w: &mut Writer, buckets: &Buckets) {
+    if buckets.offset != 0 {
+        w.sint(1, i64::from(buckets.offset));
+    }
+    if !buckets.counts.is_empty() {
+        w.message(2, |w| {
+            buckets.counts.iter().for_each(|&count| w.varint(count))
+        });
+    }
+}
+
+fn summary_point(w: &mut Writer, point: &SummaryPoint) {
+    w.fixed64_if(2, point.start_nanos);
+    w.fixed64_if(3, point.time_nanos);
+    w.fixed64_if(4, point.count);
+    w.fixed64_if(5, point.sum.to_bits());
+    for &(quantile, value) in &point.quantiles {
+        w.message(6, |w| {
+            w.fixed64_if(1, quantile.to_bits());
+            w.fixed64_if(2, value.to_bits());
+        });
+    }
+    attributes(w, 7, &point.attributes);
+    w.uint_if(8, u64::from(point.flags));
+}
+
+fn exemplars(w: &mut Writer, field: u32, exemplars: &[Exemplar]) {
+    for exemplar in exemplars {
+        w.message(field, |w| {
+            w.fixed64_if(2, exemplar.time_nanos);
+            if let Number::Double(value) = exemplar.value {
+                w.double(3, value);
+            }
+            if let Some(id) = &exemplar.span_id {
+                w.bytes(4, id);
+            }
+            if let Some(id) = &exemplar.trace_id {
+                w.bytes(5, id);
+            }
+            if let Number::Int(value) = exemplar.value {
+                w.fixed64(6, value as u64);
+            }
+            attributes(w, 7, &exemplar.filtered_attributes);
+        });
+    }
+}
+
+fn attributes(w: &mut Writer, field: u32, attributes: &Attributes) {
+    for (key, value) in attributes.iter() {
+        w.message(field, |w| {
+            w.bytes_if(1, key.as_bytes());
+            // The value is a member of a oneof: written even if it is the empty string.
+            w.message(2, |w| w.bytes(1, value.as_bytes()));
+        });
+    }
+}
+
+fn packed_fixed64(w: &mut Writer, field: u32, values: impl ExactSizeIterator<Item = u64>) {
+    if values.len() > 0 {
+        w.message(field, |w| values.for_each(|value| w.bare_fixed64(value)));
+    }
+}

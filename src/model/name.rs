@@ -1,8 +1,6 @@
 //! Names of metrics and labels: which are valid, and how they are escaped for targets that ask for it
 //! (prometheus: common/model/metric.go).
 
-use std::fmt::Write as _;
-
 /// Which names a job accepts (`metric_name_validation_scheme`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ValidationScheme {
@@ -103,8 +101,7 @@ impl EscapingScheme {
                 _ if kept => out.push(c),
                 (Self::Dots, '.') => out.push_str("_dot_"),
                 (Self::Dots, _) => out.push_str("__"),
-                // Writing to a string cannot fail.
-                (Self::Values, _) => drop(write!(out, "_{:x}_", u32::from(c))),
+                (Self::Values, _) => out.push_str(&format!("_{:x}_", u32::from(c))),
                 _ => out.push('_'),
             }
         }

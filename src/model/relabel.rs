@@ -1,7 +1,9 @@
-//! Relabelling (prometheus: model/relabel/relabel.go).
+//! Relabelling (prometheus: model/relabel/relabel.go). Rules are validated when a configuration is loaded; here they run.
 
+use super::hash;
 use super::labels::{LabelsBuilder, Text};
 use super::name::ValidationScheme;
+use super::regexp::{self, Patterns, Regexp, Template};
 use std::sync::Arc;
 
 /// What a rule does.
@@ -32,15 +34,54 @@ pub enum Action {
     Uppercase,
 }
 
+impl Action {
+    /// All actions with their words.
+    const WORDS: [(Self, &'static str); 11] = [
+        (Self::Replace, "replace"),
+        (Self::Keep, "keep"),
+        (Self::Drop, "drop"),
+        (Self::KeepEqual, "keepequal"),
+        (Self::DropEqual, "dropequal"),
+        (Self::HashMod, "hashmod"),
+        (Self::LabelMap, "labelmap"),
+        (Self::LabelDrop, "labeldrop"),
+        (Self::LabelKeep, "labelkeep"),
+        (Self::Lowercase, "lowercase"),
+        (Self::Uppercase, "uppercase"),
+    ];
+
+    /// The action of a word, in any case.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let lower = lowercase(word);
+        let found = Self::WORDS.iter().find(|(_, known)| *known == lower);
+        found.map(|(action, _)| *action)
+    }
+
+    /// The word in a configuration.
+    pub fn as_str(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(action, _)| *action == self);
+        found.map_or("", |(_, word)| word)
+    }
+}
+
+/// The pattern of a rule that has none.
+pub const DEFAULT_REGEX: &str = "(.*)";
+
+/// The replacement of a rule that has none.
+pub const DEFAULT_REPLACEMENT: &str = "$1";
+
+/// The separator of a rule that has none.
+pub const DEFAULT_SEPARATOR: &str = ";";
+
 /// One rule, validated.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rule {
     /// Labels whose values are joined by `separator`.
     pub source_labels: Vec<Text>,
     /// Between the joined values.
     pub separator: Text,
-    /// The pattern as it was written, without the anchors.
-    pub regex: Text,
+    /// The pattern as it was written, without the anchors; `None`: it was not written, [`DEFAULT_REGEX`].
+    pub regex: Option<Text>,
     /// For `hashmod`.
     pub modulus: u64,
     /// The label set by the rule; may hold `$1`.
@@ -53,6 +94,13 @@ pub struct Rule {
     pub scheme: ValidationScheme,
 }
 
+impl Rule {
+    /// The pattern that applies.
+    pub fn pattern(&self) -> &str {
+        self.regex.as_deref().unwrap_or(DEFAULT_REGEX)
+    }
+}
+
 /// Whether relabelling keeps its subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
@@ -62,18 +110,261 @@ pub enum Keep {
     No,
 }
 
-/// A list of rules; equal lists of one configuration share one allocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RelabelRules(Arc<[Rule]>);
+/// A list of rules, compiled. Cloning counts a reference.
+#[derive(Debug, Clone, Default)]
+pub struct RelabelRules(Arc<Compiled>);
+
+#[derive(Debug, Default)]
+struct Compiled {
+    rules: Box<[Rule]>,
+    steps: Box<[Step]>,
+}
+
+/// What a rule needs beyond its own fields when it runs.
+#[derive(Debug)]
+struct Step {
+    regexp: Arc<Regexp>,
+    target: Template,
+    replacement: Template,
+    /// For `replace`: the target is a valid name in any case, so that it needs no building.
+    fixed_target: bool,
+}
+
+impl PartialEq for RelabelRules {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.rules == other.0.rules
+    }
+}
+
+impl Eq for RelabelRules {}
 
 impl RelabelRules {
+    /// Compiles rules.
+    ///
+    /// # Errors
+    /// A pattern does not compile.
+    pub fn new(rules: Vec<Rule>) -> Result<Self, regexp::Error> {
+        Self::with(rules, &mut Patterns::default())
+    }
+
+    /// Compiles rules with patterns that others may have compiled before.
+    ///
+    /// # Errors
+    /// A pattern does not compile.
+    pub fn with(rules: Vec<Rule>, patterns: &mut Patterns) -> Result<Self, regexp::Error> {
+        let steps = rules
+            .iter()
+            .map(|rule| Step::new(rule, patterns))
+            .collect::<Result<_, _>>()?;
+        Ok(Self(Arc::new(Compiled {
+            rules: rules.into(),
+            steps,
+        })))
+    }
+
     /// The rules in order.
     pub fn rules(&self) -> &[Rule] {
-        &self.0
+        &self.0.rules
+    }
+
+    /// Whether both are the very same list in memory.
+    pub fn same(a: &Self, b: &Self) -> bool {
+        Arc::ptr_eq(&a.0, &b.0)
     }
 
     /// Applies all rules in order; stops at the first that drops.
-    pub fn apply(&self, _labels: &mut LabelsBuilder) -> Keep {
+    pub fn apply(&self, labels: &mut LabelsBuilder) -> Keep {
+        let mut run = Run {
+            labels,
+            set: Vec::new(),
+            joined: String::new(),
+            text: String::new(),
+        };
+        for (rule, step) in self.0.rules.iter().zip(&self.0.steps) {
+            if run.apply(rule, step) == Keep::No {
+                return Keep::No;
+            }
+        }
         Keep::Yes
     }
 }
+
+impl Step {
+    fn new(rule: &Rule, patterns: &mut Patterns) -> Result<Self, regexp::Error> {
+        let regexp = patterns.get(rule.pattern())?;
+        let target = Template::new(&rule.target_label, &regexp);
+        let plain = target.as_text() == Some(&*rule.target_label);
+        Ok(Self {
+            fixed_target: plain && rule.scheme.is_label_name(&rule.target_label),
+            replacement: Template::new(&rule.replacement, &regexp),
+            target,
+            regexp,
+        })
+    }
+}
+
+/// One application of a list of rules.
+struct Run<'l> {
+    labels: &'l mut LabelsBuilder,
+    /// Names set by the rules so far, in order: labelmap visits them after the others.
+    set: Vec<Text>,
+    joined: String,
+    text: String,
+}
+
+impl Run<'_> {
+    fn apply(&mut self, rule: &Rule, step: &Step) -> Keep {
+        let keep = |yes| if yes { Keep::Yes } else { Keep::No };
+        match rule.action {
+            Action::Keep => return keep(step.regexp.is_match(self.value(rule))),
+            Action::Drop => return keep(!step.regexp.is_match(self.value(rule))),
+            Action::KeepEqual => return keep(self.is_equal(rule)),
+            Action::DropEqual => return keep(!self.is_equal(rule)),
+            Action::Replace => self.replace(rule, step),
+            Action::HashMod => {
+                // Validation refuses a modulus of 0.
+                let rest = hash::hashmod(self.value(rule)).checked_rem(rule.modulus);
+                self.set(&rule.target_label, &rest.unwrap_or(0).to_string());
+            }
+            Action::Lowercase => {
+                let text = lowercase(self.value(rule));
+                self.set(&rule.target_label, &text);
+            }
+            Action::Uppercase => {
+                let text = uppercase(self.value(rule));
+                self.set(&rule.target_label, &text);
+            }
+            Action::LabelMap => self.label_map(step),
+            Action::LabelDrop => self.retain(|name| !step.regexp.is_match(name)),
+            Action::LabelKeep => self.retain(|name| step.regexp.is_match(name)),
+        }
+        Keep::Yes
+    }
+
+    /// The values of the source labels, joined.
+    fn value(&mut self, rule: &Rule) -> &str {
+        value_of(self.labels, rule, &mut self.joined)
+    }
+
+    fn is_equal(&mut self, rule: &Rule) -> bool {
+        let value = value_of(self.labels, rule, &mut self.joined);
+        self.labels.get(&rule.target_label).unwrap_or_default() == value
+    }
+
+    fn replace(&mut self, rule: &Rule, step: &Step) {
+        let value = value_of(self.labels, rule, &mut self.joined);
+        self.text.clear();
+        if step.fixed_target {
+            if step.replacement.as_text() == Some(&*rule.replacement) {
+                if step.regexp.is_match(value) {
+                    self.set_text(&rule.target_label, &rule.replacement);
+                }
+            } else if step
+                .regexp
+                .expand(value, &mut [(&step.replacement, &mut self.text)])
+            {
+                let text = std::mem::take(&mut self.text);
+                self.set(&rule.target_label, &text);
+                self.text = text;
+            }
+            return;
+        }
+        let mut target = String::new();
+        let into = &mut [
+            (&step.target, &mut target),
+            (&step.replacement, &mut self.text),
+        ];
+        if step.regexp.expand(value, into) && rule.scheme.is_label_name(&target) {
+            let text = std::mem::take(&mut self.text);
+            self.set(&Text::from(target), &text);
+        }
+    }
+
+    fn label_map(&mut self, step: &Step) {
+        let pairs = self.labels.pairs();
+        let first = pairs.iter().filter(|(name, _)| !self.set.contains(name));
+        let then = self.set.iter().filter_map(|name| {
+            let at = pairs.binary_search_by(|(known, _)| known.cmp(name)).ok()?;
+            pairs.get(at)
+        });
+        let mapped = first.chain(then).filter_map(|(name, value)| {
+            let new = step.regexp.replace_all(name, &step.replacement)?;
+            Some((Text::from(new), Arc::clone(value)))
+        });
+        for (name, value) in mapped.collect::<Vec<_>>() {
+            self.set_text(&name, &value);
+        }
+    }
+
+    fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.labels.retain(|name, _| keep(name));
+        self.set.retain(|name| keep(name));
+    }
+
+    fn set(&mut self, name: &Text, value: &str) {
+        self.remember(name, value);
+        self.labels.set(name, value);
+    }
+
+    fn set_text(&mut self, name: &Text, value: &Text) {
+        self.remember(name, value);
+        self.labels.set_text(name, value);
+    }
+
+    fn remember(&mut self, name: &Text, value: &str) {
+        let known = self.set.iter().position(|known| known == name);
+        match (known, value.is_empty()) {
+            (Some(at), true) => drop(self.set.remove(at)),
+            (None, false) => self.set.push(Arc::clone(name)),
+            _ => {}
+        }
+    }
+}
+
+fn value_of<'v>(labels: &'v LabelsBuilder, rule: &Rule, joined: &'v mut String) -> &'v str {
+    if let [only] = rule.source_labels.as_slice() {
+        return labels.get(only).unwrap_or_default();
+    }
+    joined.clear();
+    for (at, name) in rule.source_labels.iter().enumerate() {
+        if at > 0 {
+            joined.push_str(&rule.separator);
+        }
+        joined.push_str(labels.get(name).unwrap_or_default());
+    }
+    joined
+}
+
+/// Go's `strings.ToLower`: each character by its simple mapping (no final sigma, `İ` becomes `i`).
+fn lowercase(text: &str) -> String {
+    text.chars()
+        .map(|c| c.to_lowercase().next().unwrap_or(c))
+        .collect()
+}
+
+/// Go's `strings.ToUpper`: each character by its simple mapping, so `ß` stays.
+fn uppercase(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            let mut full = c.to_uppercase();
+            match (full.next(), full.next()) {
+                (Some(upper), None) => upper,
+                // Longer mappings are not simple ones, but these Greek letters have one of those, too.
+                _ => match c {
+                    '\u{1f80}'..='\u{1f87}' | '\u{1f90}'..='\u{1f97}' | '\u{1fa0}'..='\u{1fa7}' => {
+                        offset(c, 8)
+                    }
+                    '\u{1fb3}' | '\u{1fc3}' | '\u{1ff3}' => offset(c, 9),
+                    _ => c,
+                },
+            }
+        })
+        .collect()
+}
+
+fn offset(c: char, by: u32) -> char {
+    char::from_u32(u32::from(c) + by).unwrap_or(c)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,740 @@
+//! RE2's syntax as Go's `regexp/syntax` reads it with its Perl flags, as a tree. What it refuses is refused here, in its words.
+
+use super::Error;
+
+/// A pattern, read.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) root: Node,
+    /// Names of the groups; the first is the whole match.
+    pub(super) names: Vec<Option<Box<str>>>,
+}
+
+/// A part of a pattern.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    /// Levels of the tree below and including this one (upstream allows 1000).
+    pub(super) height: u32,
+    /// How often the innermost part is copied when nested counts are multiplied out (upstream allows 1000).
+    copies: u32,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    Empty,
+    Literal {
+        text: String,
+        fold: bool,
+    },
+    Class {
+        class: Class,
+        fold: bool,
+    },
+    /// `.`; whether it matches a line feed.
+    Any {
+        newline: bool,
+    },
+    Look(Look),
+    Concat(Vec<Node>),
+    Alternate(Vec<Node>),
+    Group(usize, Box<Node>),
+    Repeat {
+        node: Box<Node>,
+        min: u32,
+        max: Option<u32>,
+        lazy: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    TextStart,
+    TextEnd,
+    LineStart,
+    LineEnd,
+    Boundary,
+    NotBoundary,
+}
+
+/// A character class.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Class {
+    pub(super) negated: bool,
+    pub(super) items: Vec<Item>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Item {
+    Range(char, char),
+    /// Number of a surrogate, which no valid text holds.
+    Nothing,
+    /// ASCII ranges such as `\d`.
+    Ascii {
+        negated: bool,
+        ranges: &'static [(char, char)],
+    },
+    /// `\p{…}`: the name as the `regex` crate knows it.
+    Unicode {
+        negated: bool,
+        name: String,
+    },
+}
+
+const MAX_HEIGHT: u32 = 1000;
+const MAX_COUNT: u32 = 1000;
+
+impl Node {
+    fn leaf(kind: Kind) -> Self {
+        Self {
+            kind,
+            height: 1,
+            copies: 0,
+        }
+    }
+
+    fn list(kind: fn(Vec<Self>) -> Kind, nodes: Vec<Self>) -> Self {
+        let height = 1 + nodes.iter().map(|n| n.height).max().unwrap_or(0);
+        let copies = nodes.iter().map(|n| n.copies).max().unwrap_or(0);
+        Self {
+            kind: kind(nodes),
+            height,
+            copies,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Flags {
+    fold: bool,
+    multi_line: bool,
+    dot_all: bool,
+    lazy: bool,
+}
+
+/// What is open: the whole pattern or a group.
+#[derive(Default)]
+struct Frame {
+    done: Vec<Node>,
+    current: Vec<Node>,
+    capture: Option<usize>,
+    /// The flags outside.
+    flags: Flags,
+}
+
+struct Parser<'p> {
+    whole: &'p str,
+    rest: &'p str,
+    flags: Flags,
+    frames: Vec<Frame>,
+    frame: Frame,
+    names: Vec<Option<Box<str>>>,
+}
+
+fn bad<T>(what: &'static str, part: &str) -> Result<T, Error> {
+    Err(Error::Syntax {
+        what,
+        part: part.to_owned(),
+    })
+}
+
+pub(super) fn parse(whole: &str) -> Result<Parsed, Error> {
+    let mut parser = Parser {
+        whole,
+        rest: whole,
+        flags: Flags::default(),
+        frames: Vec::new(),
+        frame: Frame::default(),
+        names: vec![None],
+    };
+    let mut last_repeat = None;
+    while let Some(c) = parser.rest.chars().next() {
+        let before = parser.rest;
+        let is_repeat = parser.step(c, last_repeat)?;
+        last_repeat = is_repeat.then_some(before);
+    }
+    if !parser.frames.is_empty() {
+        return bad("missing closing )", whole);
+    }
+    let frame = std::mem::take(&mut parser.frame);
+    Ok(Parsed {
+        root: parser.alternate(frame)?,
+        names: parser.names,
+    })
+}
+
+impl<'p> Parser<'p> {
+    /// Reads one element; whether it was a repetition.
+    fn step(&mut self, c: char, last_repeat: Option<&'p str>) -> Result<bool, Error> {
+        match c {
+            '(' if self.rest.starts_with("(?") => self.flags_or_group()?,
+            '(' => {
+                self.skip(1);
+                self.open(Some(None));
+            }
+            ')' => self.close()?,
+            '|' => {
+                self.skip(1);
+                let current = std::mem::take(&mut self.frame.current);
+                let node = self.concat(current)?;
+                self.frame.done.push(node);
+            }
+            '^' => self.look(
+                1,
+                if self.flags.multi_line {
+                    Look::LineStart
+                } else {
+                    Look::TextStart
+                },
+            ),
+            '$' => self.look(
+                1,
+                if self.flags.multi_line {
+                    Look::LineEnd
+                } else {
+                    Look::TextEnd
+                },
+            ),
+            '.' => {
+                self.skip(1);
+                self.push(Kind::Any {
+                    newline: self.flags.dot_all,
+                });
+            }
+            '[' => self.class()?,
+            '*' | '+' | '?' => {
+                let before = self.rest;
+                self.skip(1);
+                let (min, max) = match c {
+                    '*' => (0, None),
+                    '+' => (1, None),
+                    _ => (0, Some(1)),
+                };
+                self.repeat(min, max, false, before, last_repeat)?;
+                return Ok(true);
+            }
+            '{' => {
+                let before = self.rest;
+                let Some((min, max, rest)) = counts(self.rest) else {
+                    self.skip(1);
+                    self.literal('{');
+                    return Ok(false);
+                };
+                self.rest = rest;
+                let out_of_range = |n: u32| n > MAX_COUNT;
+                if out_of_range(min) || max.is_some_and(|max| out_of_range(max) || min > max) {
+                    return bad("invalid repeat count", self.since(before));
+                }
+                self.repeat(min, max, true, before, last_repeat)?;
+                return Ok(true);
+            }
+            '\\' => self.escape()?,
+            _ => {
+                self.skip(c.len_utf8());
+                self.literal(c);
+            }
+        }
+        Ok(false)
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
+    /// What was read since then.
+    fn since(&self, before: &'p str) -> &'p str {
+        before
+            .get(..before.len() - self.rest.len())
+            .unwrap_or(before)
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.rest.chars().next()?;
+        self.skip(c.len_utf8());
+        Some(c)
+    }
+
+    fn push(&mut self, kind: Kind) {
+        self.frame.current.push(Node::leaf(kind));
+    }
+
+    fn literal(&mut self, c: char) {
+        self.push(Kind::Literal {
+            text: c.to_string(),
+            fold: self.flags.fold,
+        });
+    }
+
+    fn look(&mut self, length: usize, look: Look) {
+        self.skip(length);
+        self.push(Kind::Look(look));
+    }
+
+    /// Opens a group: `None` only groups, `Some` captures, maybe with a name.
+    fn open(&mut self, capture: Option<Option<Box<str>>>) {
+        let capture = capture.map(|name| {
+            self.names.push(name);
+            self.names.len() - 1
+        });
+        let frame = Frame {
+            capture,
+            flags: self.flags,
+            ..Frame::default()
+        };
+        self.frames.push(std::mem::replace(&mut self.frame, frame));
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        let Some(outer) = self.frames.pop() else {
+            return bad("unexpected )", self.whole);
+        };
+        self.skip(1);
+        let frame = std::mem::replace(&mut self.frame, outer);
+        self.flags = frame.flags;
+        let capture = frame.capture;
+        let node = self.alternate(frame)?;
+        let node = match capture {
+            None => node,
+            Some(group) => self.checked(Node {
+                height: node.height + 1,
+                copies: node.copies,
+                kind: Kind::Group(group, Box::new(node)),
+            })?,
+        };
+        self.frame.current.push(node);
+        Ok(())
+    }
+
+    fn checked(&self, node: Node) -> Result<Node, Error> {
+        if node.height > MAX_HEIGHT {
+            return bad("expression nests too deeply", self.whole);
+        }
+        Ok(node)
+    }
+
+    /// Neighbouring literals become one, nested lists are flattened.
+    fn concat(&self, nodes: Vec<Node>) -> Result<Node, Error> {
+        let mut flat: Vec<Node> = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            match node.kind {
+                Kind::Concat(inner) => inner.into_iter().for_each(|node| join(&mut flat, node)),
+                _ => join(&mut flat, node),
+            }
+        }
+        match flat.len() {
+            0 => Ok(Node::leaf(Kind::Empty)),
+            1 => Ok(flat.remove(0)),
+            _ => self.checked(Node::list(Kind::Concat, flat)),
+        }
+    }
+
+    fn alternate(&self, frame: Frame) -> Result<Node, Error> {
+        let last = self.concat(frame.current)?;
+        if frame.done.is_empty() {
+            return Ok(last);
+        }
+        let mut flat = Vec::with_capacity(frame.done.len() + 1);
+        for node in frame.done.into_iter().chain([last]) {
+            match node.kind {
+                Kind::Alternate(inner) => flat.extend(inner),
+                _ => flat.push(node),
+            }
+        }
+        self.checked(Node::list(Kind::Alternate, flat))
+    }
+
+    fn repeat(
+        &mut self,
+        min: u32,
+        max: Option<u32>,
+        counted: bool,
+        before: &'p str,
+        last_repeat: Option<&'p str>,
+    ) -> Result<(), Error> {
+        let mut lazy = self.flags.lazy;
+        if self.rest.starts_with('?') {
+            self.skip(1);
+            lazy = !lazy;
+        }
+        if let Some(last) = last_repeat {
+            return bad("invalid nested repetition operator", self.since(last));
+        }
+        let Some(node) = self.frame.current.pop() else {
+            return bad(
+                "missing argument to repetition operator",
+                self.since(before),
+            );
+        };
+        let copies = match (counted, max.unwrap_or(min)) {
+            (true, 0) if max.is_some() => 0,
+            (true, count) if count > 0 => count * node.copies.max(1),
+            _ => node.copies,
+        };
+        if counted && (min >= 2 || max.is_some_and(|max| max >= 2)) && copies > MAX_COUNT {
+            return bad("invalid repeat count", self.since(before));
+        }
+        let height = node.height + 1;
+        let kind = Kind::Repeat {
+            node: Box::new(node),
+            min,
+            max,
+            lazy,
+        };
+        let node = self.checked(Node {
+            kind,
+            height,
+            copies,
+        })?;
+        self.frame.current.push(node);
+        Ok(())
+    }
+
+    /// `(?P<name>`, `(?<name>`, `(?i)`, `(?i-s:` and the like.
+    fn flags_or_group(&mut self) -> Result<(), Error> {
+        let before = self.rest;
+        // As upstream: these prefixes count as a name only if something follows.
+        let named = (before.strip_prefix("(?P<")).or_else(|| before.strip_prefix("(?<"));
+        if let Some(tail) = named.filter(|tail| !tail.is_empty()) {
+            let Some((name, rest)) = tail.split_once('>') else {
+                return bad("invalid named capture", before);
+            };
+            self.rest = rest;
+            if name.is_empty() || !name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric()) {
+                return bad("invalid named capture", self.since(before));
+            }
+            self.open(Some(Some(Box::from(name))));
+            return Ok(());
+        }
+        self.skip(2);
+        let (mut flags, mut on, mut seen) = (self.flags, true, false);
+        while let Some(c) = self.next() {
+            match c {
+                'i' => flags.fold = on,
+                'm' => flags.multi_line = on,
+                's' => flags.dot_all = on,
+                'U' => flags.lazy = on,
+                '-' if on => {
+                    (on, seen) = (false, false);
+                    continue;
+                }
+                ':' | ')' if on || seen => {
+                    if c == ':' {
+                        self.open(None);
+                    }
+                    self.flags = flags;
+                    return Ok(());
+                }
+                _ => break,
+            }
+            seen = true;
+        }
+        bad("invalid or unsupported Perl syntax", self.since(before))
+    }
+
+    /// A backslash outside a class.
+    fn escape(&mut self) -> Result<(), Error> {
+        match self.rest.chars().nth(1) {
+            Some('A') => self.look(2, Look::TextStart),
+            Some('z') => self.look(2, Look::TextEnd),
+            Some('b') => self.look(2, Look::Boundary),
+            Some('B') => self.look(2, Look::NotBoundary),
+            Some('C') => return bad("invalid escape sequence", "\\C"),
+            Some('Q') => {
+                self.skip(2);
+                let (literal, rest) = self.rest.split_once("\\E").unwrap_or((self.rest, ""));
+                self.rest = rest;
+                literal.chars().for_each(|c| self.literal(c));
+            }
+            _ => {
+                if let Some(item) = self.class_escape()? {
+                    let class = Class {
+                        negated: false,
+                        items: vec![item],
+                    };
+                    self.push(Kind::Class {
+                        class,
+                        fold: self.flags.fold,
+                    });
+                } else if let Some(c) = self.character()? {
+                    self.literal(c);
+                } else {
+                    let class = Class {
+                        negated: false,
+                        items: vec![Item::Nothing],
+                    };
+                    self.push(Kind::Class { class, fold: false });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `\d`, `\p{…}` and the like.
+    fn class_escape(&mut self) -> Result<Option<Item>, Error> {
+        let mut chars = self.rest.chars();
+        if chars.next() != Some('\\') {
+            return Ok(None);
+        }
+        let letter = chars.next();
+        let ranges: &[_] = match letter.map(|c| c.to_ascii_lowercase()) {
+            Some('d') => &[('0', '9')],
+            Some('s') => &[('\t', '\n'), ('\x0c', '\r'), (' ', ' ')],
+            Some('w') => WORD,
+            Some('p') => return self.unicode_class().map(Some),
+            _ => return Ok(None),
+        };
+        self.skip(2);
+        let negated = letter.is_some_and(|c| c.is_ascii_uppercase());
+        Ok(Some(Item::Ascii { negated, ranges }))
+    }
+
+    fn unicode_class(&mut self) -> Result<Item, Error> {
+        let before = self.rest;
+        let mut negated = before.starts_with("\\P");
+        self.skip(2);
+        let name = match self.next() {
+            None => return bad("invalid character class range", before),
+            Some('{') => {
+                let Some((name, rest)) = self.rest.split_once('}') else {
+                    return bad("invalid character class range", before);
+                };
+                self.rest = rest;
+                name.to_owned()
+            }
+            Some(letter) => letter.to_string(),
+        };
+        let name = match name.strip_prefix('^') {
+            None => &*name,
+            Some(name) => {
+                negated = !negated;
+                name
+            }
+        };
+        match super::emit::unicode_name(name) {
+            Some(name) => Ok(Item::Unicode { negated, name }),
+            None => bad("invalid character class range", self.since(before)),
+        }
+    }
+
+    /// A character behind a backslash; `None` is one that no text can hold (a surrogate).
+    fn character(&mut self) -> Result<Option<char>, Error> {
+        let before = self.rest;
+        self.skip(1);
+        let Some(c) = self.next() else {
+            return bad("trailing backslash at end of expression", "");
+        };
+        let code = match c {
+            '1'..='7' if !self.rest.starts_with(|c| matches!(c, '0'..='7')) => None,
+            '0'..='7' => {
+                let more = self
+                    .rest
+                    .bytes()
+                    .take_while(|b| (b'0'..=b'7').contains(b))
+                    .count()
+                    .min(2);
+                let digits = self.rest.get(..more).unwrap_or_default();
+                let code = digits
+                    .bytes()
+                    .fold(u32::from(c) - 48, |n, d| n * 8 + u32::from(d) - 48);
+                self.skip(more);
+                Some(code)
+            }
+            'x' => self.hexadecimal(),
+            'a' => Some(7),
+            'f' => Some(12),
+            'n' => Some(10),
+            'r' => Some(13),
+            't' => Some(9),
+            'v' => Some(11),
+            _ if c.is_ascii() && !c.is_ascii_alphanumeric() => Some(u32::from(c)),
+            _ => None,
+        };
+        match code {
+            Some(code) => Ok(char::from_u32(code)),
+            None => bad("invalid escape sequence", self.since(before)),
+        }
+    }
+
+    /// What stands behind `\x`.
+    fn hexadecimal(&mut self) -> Option<u32> {
+        let first = self.next()?;
+        if first != '{' {
+            let (high, low) = (first.to_digit(16), self.next()?.to_digit(16));
+            return Some(high? * 16 + low?);
+        }
+        let mut code = None;
+        loop {
+            match self.next()? {
+                '}' => return code,
+                c => {
+                    let next = code.unwrap_or(0) * 16 + c.to_digit(16)?;
+                    code = Some(next).filter(|code| *code <= u32::from(char::MAX));
+                    code?;
+                }
+            }
+        }
+    }
+
+    fn class(&mut self) -> Result<(), Error> {
+        let before = self.rest;
+        self.skip(1);
+        let mut class = Class::default();
+        if self.rest.starts_with('^') {
+            class.negated = true;
+            self.skip(1);
+        }
+        let mut first = true;
+        while first || !self.rest.starts_with(']') {
+            first = false;
+            if let Some(item) = self.posix_class()? {
+                class.items.push(item);
+                continue;
+            }
+            if let Some(item) = self.class_escape()? {
+                class.items.push(item);
+                continue;
+            }
+            let range = self.rest;
+            let low = self.class_character(before)?;
+            let mut high = low;
+            if self.rest.starts_with('-') && self.rest.len() > 1 && !self.rest.starts_with("-]") {
+                self.skip(1);
+                high = self.class_character(before)?;
+                if high < low {
+                    return bad("invalid character class range", self.since(range));
+                }
+            }
+            class.items.push(item_of(low, high));
+        }
+        self.skip(1);
+        self.push(Kind::Class {
+            class,
+            fold: self.flags.fold,
+        });
+        Ok(())
+    }
+
+    /// The number of a character in a class.
+    fn class_character(&mut self, class: &'p str) -> Result<u32, Error> {
+        if self.rest.starts_with('\\') {
+            let before = self.rest;
+            return Ok(match self.character()? {
+                Some(c) => u32::from(c),
+                // The only numbers without a character are surrogates, and those have one notation.
+                None => surrogate(self.since(before)),
+            });
+        }
+        match self.next() {
+            Some(c) => Ok(u32::from(c)),
+            None => bad("missing closing ]", class),
+        }
+    }
+
+    fn posix_class(&mut self) -> Result<Option<Item>, Error> {
+        let Some((name, rest)) = self
+            .rest
+            .strip_prefix("[:")
+            .and_then(|tail| tail.split_once(":]"))
+        else {
+            return Ok(None);
+        };
+        let before = self.rest;
+        self.rest = rest;
+        let (negated, word) = match name.strip_prefix('^') {
+            Some(word) => (true, word),
+            None => (false, name),
+        };
+        match POSIX.iter().find(|(known, _)| *known == word) {
+            Some((_, ranges)) => Ok(Some(Item::Ascii { negated, ranges })),
+            None => bad("invalid character class range", self.since(before)),
+        }
+    }
+}
+
+/// Adds a node to a sequence, to its neighbour if both are literals.
+fn join(nodes: &mut Vec<Node>, node: Node) {
+    if let (
+        Kind::Literal { text, fold },
+        Some(Node {
+            kind:
+                Kind::Literal {
+                    text: before,
+                    fold: other,
+                },
+            ..
+        }),
+    ) = (&node.kind, nodes.last_mut())
+        && fold == other
+    {
+        before.push_str(text);
+        return;
+    }
+    nodes.push(node);
+}
+
+/// The code of a `\x{…}` that stands for a surrogate.
+fn surrogate(escape: &str) -> u32 {
+    let digits = escape.trim_start_matches("\\x{").trim_end_matches('}');
+    u32::from_str_radix(digits, 16).unwrap_or(0xd800)
+}
+
+/// A range; surrogates, which no text holds, are cut out of it.
+fn item_of(low: u32, high: u32) -> Item {
+    let low = if (0xd800..=0xdfff).contains(&low) {
+        0xe000
+    } else {
+        low
+    };
+    let high = if (0xd800..=0xdfff).contains(&high) {
+        0xd7ff
+    } else {
+        high
+    };
+    match (char::from_u32(low), char::from_u32(high)) {
+        (Some(low), Some(high)) if low <= high => Item::Range(low, high),
+        _ => Item::Nothing,
+    }
+}
+
+/// `{2}`, `{2,}` or `{2,3}` at the start; anything else makes the brace a literal.
+fn counts(text: &str) -> Option<(u32, Option<u32>, &str)> {
+    let (min, rest) = number(text.strip_prefix('{')?)?;
+    let (max, rest) = match rest.strip_prefix(',') {
+        None => (Some(min), rest),
+        Some(rest) if rest.starts_with('}') => (None, rest),
+        Some(rest) => {
+            let (max, rest) = number(rest)?;
+            (Some(max), rest)
+        }
+    };
+    Some((min, max, rest.strip_prefix('}')?))
+}
+
+/// Digits without a leading zero; too large a number becomes one that is refused anyway.
+fn number(text: &str) -> Option<(u32, &str)> {
+    let end = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = text.split_at_checked(end)?;
+    if digits.is_empty() || (digits.len() > 1 && digits.starts_with('0')) {
+        return None;
+    }
+    Some((digits.parse().unwrap_or(u32::MAX), rest))
+}
+
+const WORD: &[(char, char)] = &[('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z')];
+
+const POSIX: &[(&str, &[(char, char)])] = &[
+    ("alnum", &[('0', '9'), ('A', 'Z'), ('a', 'z')]),
+    ("alpha", &[('A', 'Z'), ('a', 'z')]),
+    ("ascii", &[('\0', '\x7f')]),
+    ("blank", &[('\t', '\t'), (' ', ' ')]),
+    ("cntrl", &[('\0', '\x1f'), ('\x7f', '\x7f')]),
+    ("digit", &[('0', '9')]),
+    ("graph", &[('!', '~')]),
+    ("lower", &[('a', 'z')]),
+    ("print", &[(' ', '~')]),
+    ("punct", &[('!', '/'), (':', '@'), ('[', '`'), ('{', '~')]),
+    ("space", &[('\t', '\r'), (' ', ' ')]),
+    ("upper", &[('A', 'Z')]),
+    ("word", WORD),
+    ("xdigit", &[('0', '9'), ('A', 'F'), ('a', 'f')]),
+];

@@ -203,11 +203,12 @@ impl LabelsBuilder {
 }
 
 /// A list of labels in one piece of memory, reused from series to series: what a reader fills in.
-/// Order and duplicates are kept until [`LabelList::sort`].
+/// Order and duplicates are kept until [`LabelList::sort`]. Bytes, because pages may name things in other than UTF-8; whoever
+/// takes the labels over asks [`LabelList::is_utf8`] and refuses the series (scrape-engine.md 6.4).
 #[derive(Debug, Default, Clone)]
 pub struct LabelList {
-    text: String,
-    /// Ends of name and value of each label in `text`; each label starts where `starts` says.
+    text: Vec<u8>,
+    /// Start, middle and end of each label in `text`.
     spans: Vec<(u32, u32, u32)>,
 }
 
@@ -224,11 +225,11 @@ impl LabelList {
     }
 
     /// Adds a label at the end.
-    pub fn push(&mut self, name: &str, value: &str) {
+    pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let start = self.text.len();
-        self.text.push_str(name);
+        self.text.extend_from_slice(name.as_ref());
         let middle = self.text.len();
-        self.text.push_str(value);
+        self.text.extend_from_slice(value.as_ref());
         // A page is capped far below 4 GiB, and so is what is made of one of its lines.
         let at = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         self.spans
@@ -242,11 +243,24 @@ impl LabelList {
             .sort_by(|a, b| name_of(text, a).cmp(name_of(text, b)));
     }
 
-    /// All pairs in their present order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
+    /// All pairs in their present order, as bytes.
+    pub fn raw(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
         self.spans
             .iter()
             .map(|span| (name_of(&self.text, span), value_of(&self.text, span)))
+    }
+
+    /// Whether all names and values are UTF-8.
+    pub fn is_utf8(&self) -> bool {
+        let valid = |bytes| std::str::from_utf8(bytes).is_ok();
+        self.raw().all(|(name, value)| valid(name) && valid(value))
+    }
+
+    /// All pairs in their present order; what is not UTF-8 reads as empty.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        self.raw()
+            .map(move |(name, value)| (text(name), text(value)))
     }
 
     /// The value of the first label of that name.
@@ -267,12 +281,12 @@ impl LabelList {
     }
 }
 
-fn name_of<'t>(text: &'t str, &(start, middle, _): &(u32, u32, u32)) -> &'t str {
+fn name_of<'t>(text: &'t [u8], &(start, middle, _): &(u32, u32, u32)) -> &'t [u8] {
     text.get(start as usize..middle as usize)
         .unwrap_or_default()
 }
 
-fn value_of<'t>(text: &'t str, &(_, middle, end): &(u32, u32, u32)) -> &'t str {
+fn value_of<'t>(text: &'t [u8], &(_, middle, end): &(u32, u32, u32)) -> &'t [u8] {
     text.get(middle as usize..end as usize).unwrap_or_default()
 }
 

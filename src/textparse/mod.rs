@@ -1,11 +1,24 @@
-//! Exposition formats: a page in, entries out. No I/O, no targets; entries borrow from the page.
+//! Exposition formats: a page in, entries out, exactly those that Prometheus' own readers deliver, up to the same error. No I/O,
+//! no targets, no judgement of what is delivered (`scrape` does that); entries borrow from the page.
+//!
+//! Memory beyond the page: for the text formats the places of one line's labels (16 bytes each) and one exemplar; for protobuf the
+//! largest family's list of metrics (16 bytes each) and its largest metric, decoded; for converted histograms the histogram being
+//! collected. All readers are iterative and linear in the page's length.
+
+mod choose;
+mod line;
+mod number;
+mod prometheus;
 
 use crate::model::exemplar::Exemplar;
 use crate::model::histogram::Histogram;
 use crate::model::labels::LabelList;
 use crate::model::metadata::MetricKind;
+use line::Span;
 use std::borrow::Cow;
 use std::fmt;
+
+pub use choose::choose;
 
 /// How a page is to be read; the booleans are those of the job and of the receiver.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,15 +46,6 @@ pub enum Format {
     Protobuf,
 }
 
-/// The reader for a Content-Type, and a warning if the fallback was used.
-///
-/// # Errors
-/// No reader fits and there is no usable fallback: the scrape fails.
-pub fn choose(content_type: &str, fallback: &str) -> Result<(Format, Option<String>), Error> {
-    let message = format!("no reader for {content_type:?} with fallback {fallback:?} is built yet");
-    Err(Error { at: 0, message })
-}
-
 /// The page is not what its Content-Type says. Entries delivered before it stay delivered; the caller rolls them back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
@@ -59,31 +63,31 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What a page consists of.
+/// What a page consists of. Names of families and units are as upstream delivers them: they need not be UTF-8.
 #[derive(Debug)]
 pub enum Entry<'e> {
     /// A comment without meaning.
     Comment(&'e [u8]),
-    /// `# HELP`, unescaped.
+    /// `# HELP`.
     Help {
         /// The family.
-        name: Cow<'e, str>,
-        /// Its help.
-        text: Cow<'e, str>,
+        name: &'e [u8],
+        /// Its help, unescaped; valid UTF-8.
+        text: Cow<'e, [u8]>,
     },
     /// `# TYPE`.
     Type {
         /// The family.
-        name: Cow<'e, str>,
+        name: &'e [u8],
         /// Its type.
         kind: MetricKind,
     },
     /// `# UNIT`.
     Unit {
         /// The family.
-        name: Cow<'e, str>,
+        name: &'e [u8],
         /// Its unit.
-        unit: Cow<'e, str>,
+        unit: &'e [u8],
     },
     /// A sample.
     Series(Series<'e>),
@@ -144,22 +148,69 @@ pub struct HistogramEntry<'e> {
     pub exemplars: &'e [Exemplar],
 }
 
+/// What a text reader found; the sample itself stays in the reader.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    End,
+    Comment(Span),
+    Help {
+        name: Span,
+        text: Span,
+    },
+    Type {
+        name: Span,
+        kind: MetricKind,
+    },
+    #[allow(dead_code)] // until the OpenMetrics reader is in
+    Unit {
+        name: Span,
+        unit: Span,
+    },
+    Series,
+}
+
 /// Reads one page.
 #[derive(Debug)]
 pub struct Parser<'p> {
-    page: &'p [u8],
+    reader: Reader<'p>,
+    ended: bool,
+}
+
+#[derive(Debug)]
+enum Reader<'p> {
+    Text(prometheus::Reader<'p>),
+    Unbuilt(Format),
 }
 
 impl<'p> Parser<'p> {
     /// A reader of `page`.
-    pub fn new(page: &'p [u8], _format: Format, _options: Options) -> Self {
-        Self { page }
+    pub fn new(page: &'p [u8], format: Format, options: Options) -> Self {
+        let reader = match format {
+            Format::Text => {
+                Reader::Text(prometheus::Reader::new(page, options.type_and_unit_labels))
+            }
+            other => Reader::Unbuilt(other),
+        };
+        Self {
+            reader,
+            ended: false,
+        }
     }
 
     /// The next entry; `None` at the end. After an error nothing more comes.
     #[allow(clippy::should_implement_trait)] // entries borrow from the parser
     pub fn next(&mut self) -> Option<Result<Entry<'_>, Error>> {
-        let message = format!("reading {} bytes is not built yet", self.page.len());
-        Some(Err(Error { at: 0, message }))
+        if self.ended {
+            return None;
+        }
+        let entry = match &mut self.reader {
+            Reader::Text(reader) => reader.next(),
+            Reader::Unbuilt(format) => Some(Err(Error {
+                at: 0,
+                message: format!("the reader for {format:?} is not built yet"),
+            })),
+        };
+        self.ended = !matches!(entry, Some(Ok(_)));
+        entry
     }
 }

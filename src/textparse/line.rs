@@ -1,0 +1,336 @@
+//! What the two text formats share: classes of bytes, quoted strings, and the sample that was read last, whose labels are only
+//! made when somebody asks.
+
+use super::number::{format_openmetrics, parse_go};
+use super::{Entry, Error, LabelSource, Place, Series, Step};
+use crate::model::labels::{LabelList, METRIC_NAME};
+use crate::model::metadata::MetricKind;
+use std::borrow::Cow;
+
+/// A piece of the page: start and end.
+pub(super) type Span = (u32, u32);
+
+/// Starts a metric name; starts a label name; continues one of them.
+pub(super) const METRIC_START: u8 = 1;
+pub(super) const LABEL_START: u8 = 2;
+pub(super) const METRIC_REST: u8 = 4;
+pub(super) const LABEL_REST: u8 = 8;
+
+static CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
+                METRIC_START | LABEL_START | METRIC_REST | LABEL_REST
+            }
+            b'0'..=b'9' => METRIC_REST | LABEL_REST,
+            b':' => METRIC_START | METRIC_REST,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
+}
+
+pub(super) fn is(byte: u8, class: u8) -> bool {
+    CLASSES[byte as usize] & class != 0
+}
+
+/// A page and how to look at it. Beyond its end a reader sees `end`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Page<'p> {
+    pub(super) bytes: &'p [u8],
+    /// What a reader finds behind the last byte: each format says it differently.
+    end: u8,
+    /// The whole page is UTF-8: nothing in it needs a check of its own.
+    utf8: bool,
+}
+
+impl<'p> Page<'p> {
+    pub(super) fn new(bytes: &'p [u8], end: u8) -> Self {
+        let utf8 = bytes.is_ascii() || std::str::from_utf8(bytes).is_ok();
+        Self { bytes, end, utf8 }
+    }
+
+    pub(super) fn at(&self, i: usize) -> u8 {
+        self.bytes.get(i).copied().unwrap_or(self.end)
+    }
+
+    pub(super) fn from(&self, i: usize) -> &'p [u8] {
+        self.bytes.get(i..).unwrap_or_default()
+    }
+
+    pub(super) fn get(&self, span: Span) -> &'p [u8] {
+        self.bytes
+            .get(span.0 as usize..span.1 as usize)
+            .unwrap_or_default()
+    }
+
+    /// The first byte from `i` that is not of the class.
+    pub(super) fn skip(&self, i: usize, class: u8) -> usize {
+        let rest = self.from(i);
+        i + rest
+            .iter()
+            .position(|byte| !is(*byte, class))
+            .unwrap_or(rest.len())
+    }
+
+    pub(super) fn skip_nul(&self, mut i: usize) -> usize {
+        while self.bytes.get(i) == Some(&0) {
+            i += 1;
+        }
+        i
+    }
+
+    /// The first line feed from `i`, else the end of the page.
+    pub(super) fn line_end(&self, i: usize) -> usize {
+        let rest = self.from(i);
+        i + memchr::memchr(b'\n', rest).unwrap_or(rest.len())
+    }
+
+    /// The end of a quoted name, behind the closing quote. A NUL ends it badly, and so does a backslash before a line feed.
+    pub(super) fn quoted_name(&self, open: usize, may_break: bool) -> Option<usize> {
+        let mut i = open + 1;
+        loop {
+            match self.bytes.get(i)? {
+                b'"' => return Some(i + 1),
+                b'\\' if !matches!(self.bytes.get(i + 1)?, b'\n' | 0) => i += 2,
+                b'\\' | 0 => return None,
+                b'\n' if !may_break => return None,
+                _ => i += 1,
+            }
+        }
+    }
+
+    /// The end of a label's value, behind the closing quote and the NULs that may follow it: upstream's lexer takes NULs
+    /// together with the byte before them wherever it knows values, so that they even belong to the value.
+    pub(super) fn quoted_value(&self, open: usize, may_break: bool) -> Option<usize> {
+        let mut i = open + 1;
+        loop {
+            i += if may_break {
+                memchr::memchr2(b'"', b'\\', self.from(i))?
+            } else {
+                memchr::memchr3(b'"', b'\\', b'\n', self.from(i))?
+            };
+            match self.at(i) {
+                b'"' => return Some(self.skip_nul(i + 1)),
+                b'\\' => {
+                    i = self.skip_nul(i + 1);
+                    if *self.bytes.get(i)? == b'\n' {
+                        return None;
+                    }
+                    i += 1;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    pub(super) fn is_utf8(&self, start: usize, end: usize) -> bool {
+        self.utf8 || std::str::from_utf8(self.get(span(start, end))).is_ok()
+    }
+
+    /// An error at `at`, with the line's beginning up to there.
+    #[cold]
+    pub(super) fn error(&self, at: usize, what: &str) -> Error {
+        let before = self.bytes.get(..at).unwrap_or(self.bytes);
+        let line = memchr::memrchr(b'\n', before).map_or(0, |lf| lf + 1);
+        let shown = self.from(line.max(at.saturating_sub(SHOWN)));
+        let shown = shown.get(..SHOWN + 20).unwrap_or(shown);
+        let shown = shown.split(|b| *b == b'\n').next().unwrap_or_default();
+        let text = String::from_utf8_lossy(shown);
+        let message = format!("{what} at byte {at}, in {text:?}");
+        Error { at, message }
+    }
+}
+
+/// Bytes shown of a line in front of an error in it.
+const SHOWN: usize = 100;
+
+/// Pages of 4 GiB and more are refused before anything is read.
+pub(super) fn span(start: usize, end: usize) -> Span {
+    (start as u32, end as u32)
+}
+
+/// Where a label's name and value stand on the page, escaped as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LabelAt {
+    pub(super) name: Span,
+    pub(super) value: Span,
+}
+
+/// The sample that was read last.
+#[derive(Debug)]
+pub(super) struct Sample<'p> {
+    pub(super) page: Page<'p>,
+    pub(super) name: Span,
+    pub(super) labels: Vec<LabelAt>,
+    pub(super) value: f64,
+    pub(super) timestamp: Option<i64>,
+    pub(super) place: Place,
+    /// The type said by the last TYPE line, whatever family that was.
+    pub(super) kind: MetricKind,
+    /// The unit said last.
+    pub(super) unit: Span,
+    pub(super) type_and_unit: bool,
+}
+
+impl<'p> Sample<'p> {
+    pub(super) fn new(page: Page<'p>, type_and_unit: bool) -> Self {
+        Self {
+            page,
+            name: (0, 0),
+            labels: Vec::new(),
+            value: 0.0,
+            timestamp: None,
+            place: Place::default(),
+            kind: MetricKind::Unknown,
+            unit: (0, 0),
+            type_and_unit,
+        }
+    }
+
+    /// What `step` found, this sample if it was one. Help texts are as `unescape` says.
+    pub(super) fn entry(&self, step: Step, unescape: fn(&[u8]) -> Cow<'_, [u8]>) -> Entry<'_> {
+        let get = |span| self.page.get(span);
+        match step {
+            Step::Comment(text) => Entry::Comment(get(text)),
+            Step::Help { name, text } => Entry::Help {
+                name: get(name),
+                text: unescape(get(text)),
+            },
+            Step::Type { name, kind } => Entry::Type {
+                name: get(name),
+                kind,
+            },
+            Step::Unit { name, unit } => Entry::Unit {
+                name: get(name),
+                unit: get(unit),
+            },
+            Step::Series | Step::End => Entry::Series(Series {
+                key: self.key(),
+                labels: self,
+                value: self.value,
+                timestamp: self.timestamp,
+                start: 0,
+                exemplars: &[],
+                place: self.place,
+            }),
+        }
+    }
+
+    pub(super) fn key(&self) -> &'p [u8] {
+        self.page.get(self.place.series)
+    }
+}
+
+/// What the job wants to know of a series' family, as labels (prometheus: schema.Metadata).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FamilyLabels<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) kind: MetricKind,
+    pub(super) unit: &'a [u8],
+}
+
+impl FamilyLabels<'_> {
+    pub(super) fn push(&self, out: &mut LabelList) {
+        for name in [METRIC_NAME, TYPE_LABEL, UNIT_LABEL] {
+            let value = self.value(name.as_bytes());
+            if !value.is_empty() {
+                out.push(name, value);
+            }
+        }
+    }
+
+    /// A label of the page that would say the same is dropped.
+    pub(super) fn replaces(&self, label: &[u8]) -> bool {
+        !self.value(label).is_empty()
+    }
+
+    fn value(&self, label: &[u8]) -> &[u8] {
+        match label {
+            b"__name__" => self.name,
+            b"__type__" if self.kind != MetricKind::Unknown => self.kind.as_str().as_bytes(),
+            b"__unit__" => self.unit,
+            _ => b"",
+        }
+    }
+}
+
+const TYPE_LABEL: &str = "__type__";
+const UNIT_LABEL: &str = "__unit__";
+
+impl LabelSource for Sample<'_> {
+    fn labels(&self, out: &mut LabelList) {
+        out.clear();
+        let name = unescape(self.page.get(self.name));
+        let family = FamilyLabels {
+            name: &name,
+            kind: self.kind,
+            unit: self.page.get(self.unit),
+        };
+        if self.type_and_unit {
+            family.push(out);
+        } else {
+            out.push(METRIC_NAME, &name);
+        }
+        for label in &self.labels {
+            let name = unescape(self.page.get(label.name));
+            if self.type_and_unit && family.replaces(&name) {
+                continue;
+            }
+            let value = unescape(self.page.get(label.value));
+            let bound = match self.kind {
+                MetricKind::Histogram => *name == *b"le",
+                MetricKind::Summary => *name == *b"quantile",
+                _ => false,
+            };
+            match parse_go(&value).filter(|_| bound) {
+                Some(number) => out.push(&name, format_openmetrics(number)),
+                None => out.push(&name, &value),
+            }
+        }
+        out.sort();
+    }
+}
+
+/// `\"`, `\\` and `\n` replaced; a backslash before anything else stays.
+pub(super) fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
+    replace(text, |byte| match byte {
+        b'"' | b'\\' => Some(byte),
+        b'n' => Some(b'\n'),
+        _ => None,
+    })
+}
+
+/// `\\` and `\n` replaced, as in HELP of the Prometheus format.
+pub(super) fn unescape_help(text: &[u8]) -> Cow<'_, [u8]> {
+    replace(text, |byte| match byte {
+        b'\\' => Some(byte),
+        b'n' => Some(b'\n'),
+        _ => None,
+    })
+}
+
+fn replace(text: &[u8], escaped: impl Fn(u8) -> Option<u8>) -> Cow<'_, [u8]> {
+    let Some(first) = memchr::memchr(b'\\', text) else {
+        return Cow::Borrowed(text);
+    };
+    let (plain, mut rest) = text.split_at(first);
+    let mut out = plain.to_vec();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        let replaced = after.first().filter(|_| byte == b'\\');
+        match replaced.and_then(|next| escaped(*next)) {
+            Some(meant) => {
+                out.push(meant);
+                rest = rest.get(1..).unwrap_or_default();
+            }
+            None => out.push(byte),
+        }
+    }
+    Cow::Owned(out)
+}

@@ -15,6 +15,8 @@ pub struct Identity {
     pub internal: Labels,
     /// What discovery said.
     pub discovered: Discovered,
+    /// `__scheme__` before relabelling: what discovery said, or else what the job says.
+    pub discovered_scheme: Text,
 }
 
 /// Labels before relabelling, kept as a reference into their group and merged on demand.

@@ -236,6 +236,7 @@ mod tests {
                 group: Arc::new(TargetGroup::default()),
                 index: 0,
             },
+            discovered_scheme: "http".into(),
         };
         let mut builder = SeriesTableBuilder::new();
         let a = builder.series([

@@ -355,6 +355,8 @@ fn build(
     labels.reset(&all);
     labels.retain(|name, _| name.starts_with("__"));
     let internal = labels.build(interner);
+    let seen = discovered_labels(config, &discovered);
+    let scheme = String::from_utf8_lossy(seen.get(SCHEME).unwrap_or_default());
     Target {
         hash,
         identity: Arc::new(Identity {
@@ -362,6 +364,7 @@ fn build(
             labels: public,
             internal,
             discovered,
+            discovered_scheme: interner.intern(&scheme),
         }),
         url: url.into(),
         interval: settings.interval,

@@ -1,0 +1,104 @@
+//! What the stores hold, seen at one moment.
+
+use super::{Kind, Rejection};
+use crate::kube::manifest::Object;
+use crate::monitoring::{self, PodMonitor, ServiceMonitor};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Monitors and namespaces; cheap to build from what stores hold.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The ServiceMonitors, in any order.
+    pub service_monitors: Vec<Arc<ServiceMonitor>>,
+    /// The PodMonitors, in any order.
+    pub pod_monitors: Vec<Arc<PodMonitor>>,
+    /// The namespaces that are known, for the namespace selectors.
+    pub namespaces: Vec<Namespace>,
+    /// Objects that could not even be read.
+    pub unreadable: Vec<Rejection>,
+}
+
+/// A namespace, as far as selectors look at it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Snapshot {
+    /// Adds a monitor or a namespace. Says whether the object was one of them; one that cannot be read is a rejection
+    /// and leaves the others unharmed.
+    pub fn add(&mut self, object: &Object) -> bool {
+        match (object.api_version(), object.kind()) {
+            (monitoring::API_VERSION, "ServiceMonitor") => {
+                match monitoring::decode(object.value.clone()) {
+                    Ok(monitor) => self.service_monitors.push(Arc::new(monitor)),
+                    Err(reason) => self.refuse(Kind::ServiceMonitor, object, reason),
+                }
+            }
+            (monitoring::API_VERSION, "PodMonitor") => {
+                match monitoring::decode(object.value.clone()) {
+                    Ok(monitor) => self.pod_monitors.push(Arc::new(monitor)),
+                    Err(reason) => self.refuse(Kind::PodMonitor, object, reason),
+                }
+            }
+            ("v1", "Namespace") => {
+                let labels = object.value.pointer("/metadata/labels").cloned();
+                let labels = labels.and_then(|labels| serde_json::from_value(labels).ok());
+                self.namespaces.push(Namespace {
+                    name: object.name().to_owned(),
+                    labels: labels.unwrap_or_default(),
+                });
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn refuse(&mut self, kind: Kind, object: &Object, reason: String) {
+        self.unreadable.push(Rejection {
+            kind,
+            namespace: object.namespace().to_owned(),
+            name: object.name().to_owned(),
+            reason: format!("{}: {reason}", object.origin),
+        });
+    }
+
+    /// Adds what an API server implies: the namespaces of the monitors and of `home`, and the label with its name that
+    /// every namespace has.
+    pub fn complete_namespaces(&mut self, home: &str) {
+        let mut known: BTreeMap<String, BTreeMap<String, String>> = self
+            .namespaces
+            .drain(..)
+            .map(|namespace| (namespace.name, namespace.labels))
+            .collect();
+        let services = self.service_monitors.iter().map(|m| &m.metadata.namespace);
+        let pods = self.pod_monitors.iter().map(|m| &m.metadata.namespace);
+        for name in services.chain(pods) {
+            known.entry(name.clone()).or_default();
+        }
+        known.entry(home.to_owned()).or_default();
+        self.namespaces = known
+            .into_iter()
+            .map(|(name, mut labels)| {
+                labels.insert("kubernetes.io/metadata.name".to_owned(), name.clone());
+                Namespace { name, labels }
+            })
+            .collect();
+    }
+
+    /// Hides namespaces, and the monitors in them: all but `allowed` (if any are given), and `denied`.
+    pub fn restrict(&mut self, allowed: &[String], denied: &[String]) {
+        let visible = |namespace: &String| {
+            (allowed.is_empty() || allowed.contains(namespace)) && !denied.contains(namespace)
+        };
+        self.namespaces.retain(|n| visible(&n.name));
+        self.service_monitors
+            .retain(|m| visible(&m.metadata.namespace));
+        self.pod_monitors.retain(|m| visible(&m.metadata.namespace));
+        self.unreadable.retain(|r| visible(&r.namespace));
+    }
+}

@@ -14,3 +14,4 @@
 
 #[allow(dead_code)] // until every area's harness is written
 mod golden;
+mod house;

@@ -1,0 +1,451 @@
+//! The rules of the house that a machine can check: who imports whom, how long files are, what they begin with, which
+//! crates are used and why, which words are not, and that the vendored CRDs are what PROVENANCE says.
+
+use regex::Regex;
+use serde_yaml::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Which folder may import which, beside itself; bottom up. `rt::files` may be imported by all.
+const FLOORS: &[(&str, &[&str])] = &[
+    ("rt", &[]),
+    ("model", &[]),
+    ("pdata", &[]),
+    ("wire", &[]),
+    ("textparse", &["model", "wire"]),
+    ("http", &["rt", "model"]),
+    ("kube", &["rt", "http", "wire"]),
+    ("monitoring", &["kube"]),
+    ("operator", &["monitoring", "kube", "model", "wire"]),
+    ("config", &["model", "wire", "http"]),
+    (
+        "discovery",
+        &["kube", "config", "model", "rt", "wire", "http"],
+    ),
+    (
+        "scrape",
+        &["discovery", "config", "http", "textparse", "model", "rt"],
+    ),
+    ("translate", &["model", "pdata", "wire"]),
+    ("pipeline", &["model", "pdata", "rt"]),
+    (
+        "exporters",
+        &[
+            "pipeline",
+            "translate",
+            "pdata",
+            "model",
+            "wire",
+            "http",
+            "rt",
+        ],
+    ),
+    (
+        "receiver",
+        &[
+            "rt",
+            "model",
+            "pdata",
+            "wire",
+            "textparse",
+            "http",
+            "kube",
+            "monitoring",
+            "operator",
+            "config",
+            "discovery",
+            "scrape",
+            "translate",
+            "pipeline",
+            "exporters",
+        ],
+    ),
+    ("manual", &[]),
+];
+
+/// Folders and files that do no I/O, have no clock, thread, log or environment.
+const PURE: &[&str] = &[
+    "model/",
+    "pdata/",
+    "wire/",
+    "textparse/",
+    "monitoring/",
+    "operator/",
+    "config/",
+    "translate/",
+    "kube/watch.rs",
+    "discovery/kubernetes/",
+    "scrape/target.rs",
+    "scrape/schedule.rs",
+    "scrape/append.rs",
+    "scrape/cache.rs",
+    "scrape/limits.rs",
+    "scrape/report.rs",
+    "scrape/handover.rs",
+];
+
+const IMPURE: &str = r"\bstd::(fs|thread|process|env)\b|\b(TcpStream|TcpListener|UdpSocket|UnixStream)\b|\b(Instant|SystemTime)::now\b|\blog::|\bureq\b|\bcrossbeam_channel\b|\bstd(in|out|err)\(\)";
+
+/// Most lines of a file without its tests.
+const MOST_LINES: usize = 900;
+
+/// A source file without comments and without its tests, which come last.
+struct Source {
+    /// Path below `src`.
+    path: String,
+    /// The whole text.
+    text: String,
+    /// Its code.
+    code: String,
+    /// Lines of all but the tests.
+    lines: usize,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|err| panic!("{path}: {err}"))
+}
+
+fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files_below(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let src = root().join("src");
+    let mut paths = Vec::new();
+    files_below(&src, &mut paths);
+    paths.sort();
+    let is_test = |path: &str| path.ends_with("/tests.rs") || path.contains("/tests/");
+    let names = paths
+        .iter()
+        .map(|path| path.strip_prefix(&src).unwrap().display().to_string());
+    let sources = names.filter(|name| !is_test(name)).map(|path| {
+        let text = read(&format!("src/{path}"));
+        let body = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        let code = body.lines().filter(is_code).collect::<Vec<_>>().join("\n");
+        Source {
+            lines: body.lines().count(),
+            code,
+            path,
+            text,
+        }
+    });
+    sources.collect()
+}
+
+/// The first two names of each path from the crate's root.
+fn imports(code: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let start = Regex::new(r"\bcrate(::|\b)").unwrap();
+    for root in start
+        .find_iter(code)
+        .filter(|root| root.as_str().ends_with("::"))
+    {
+        tree(&code[root.end()..], &[], &mut found);
+    }
+    found
+}
+
+/// What stands behind `crate::`: a name, a name and more, or a group of such.
+fn tree(text: &str, path: &[&str], found: &mut Vec<(String, String)>) {
+    let text = text.trim_start();
+    if let Some(group) = text.strip_prefix('{') {
+        return members(group)
+            .into_iter()
+            .for_each(|member| tree(member, path, found));
+    }
+    let end = text
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(text.len());
+    let path = [path, &[&text[..end]]].concat();
+    match text[end..].strip_prefix("::") {
+        Some(more) if path.len() < 2 => tree(more, &path, found),
+        _ => found.push((
+            path[0].to_owned(),
+            path.get(1).copied().unwrap_or_default().to_owned(),
+        )),
+    }
+}
+
+/// The members of a group, up to its closing brace.
+fn members(group: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut found) = (0, 0, Vec::new());
+    for (at, letter) in group.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            '}' | ',' if depth == 0 => {
+                found.push(group[start..at].trim());
+                start = at + 1;
+                if letter == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    found.retain(|member| !member.is_empty());
+    found
+}
+
+#[test]
+fn imports_are_found() {
+    #[track_caller]
+    fn check(code: &str, want: &[(&str, &str)]) {
+        let found = imports(code);
+        let found: Vec<_> = found
+            .iter()
+            .map(|(a, b)| (a.as_str(), b.as_str()))
+            .collect();
+        assert_eq!(found, want, "{code}");
+    }
+    check("use crate::model::labels::Text;", &[("model", "labels")]);
+    check("use crate::rt;", &[("rt", "")]);
+    check("let x = crate::rt::clock::now();", &[("rt", "clock")]);
+    check(
+        "use crate::{model::{a, b}, rt::files, wire};",
+        &[
+            ("model", "a"),
+            ("model", "b"),
+            ("rt", "files"),
+            ("wire", ""),
+        ],
+    );
+    check(
+        "use crate::rt::{clock, files::Files as F,};",
+        &[("rt", "clock"), ("rt", "files")],
+    );
+    check("pub(in crate::kube) fn f() {}", &[("kube", "")]);
+    check("use other_crate::rt;", &[]);
+}
+
+#[test]
+fn floors_import_downward_only() {
+    let floors: BTreeMap<_, _> = FLOORS.iter().copied().collect();
+    let mut wrong = String::new();
+    for source in sources() {
+        let floor = source.path.split('/').next().unwrap();
+        if floor == "lib.rs" || floor == "bin" {
+            continue;
+        }
+        let Some(may) = floors.get(floor) else {
+            panic!("{}: the folder is not in the table of floors", source.path);
+        };
+        for (to, item) in imports(&source.code) {
+            let known = floors.contains_key(to.as_str());
+            let allowed =
+                to == floor || may.contains(&to.as_str()) || (to == "rt" && item == "files");
+            if known && !allowed {
+                _ = writeln!(wrong, "{} imports {to}::{item}", source.path);
+            }
+        }
+        if source.path.ends_with("/mod.rs") && source.path.matches('/').count() == 1 {
+            assert!(
+                !source.code.contains("super::"),
+                "{}: say crate:: instead of super::",
+                source.path
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn the_table_of_floors_has_no_cycle() {
+    let mut below = BTreeSet::new();
+    for (floor, may) in FLOORS {
+        for other in *may {
+            assert!(
+                below.contains(other),
+                "{floor} imports {other}, which is not below it"
+            );
+        }
+        below.insert(*floor);
+    }
+}
+
+#[test]
+fn pure_folders_do_no_io() {
+    let impure = Regex::new(IMPURE).unwrap();
+    let mut wrong = String::new();
+    for source in sources()
+        .iter()
+        .filter(|s| PURE.iter().any(|pure| s.path.starts_with(pure)))
+    {
+        for found in impure.find_iter(&source.code) {
+            _ = writeln!(wrong, "{}: {}", source.path, found.as_str());
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are_for() {
+    let mut wrong = String::new();
+    for source in sources() {
+        if source.lines > MOST_LINES {
+            _ = writeln!(
+                wrong,
+                "{}: {} lines without tests",
+                source.path, source.lines
+            );
+        }
+        if !source.text.starts_with("//! ") {
+            _ = writeln!(wrong, "{}: no head comment", source.path);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn words() {
+    let banned = [
+        (r"\b(FIXME|XXX|HACK)\b", "say it in words, or in an issue"),
+        (r"\bTODO\b", "TODO(owner): reason"),
+        (r"\bfn (get|do|handle)_", "a verb of the vocabulary"),
+        (
+            r"\b(struct|enum|trait) \w*(Helper|Util|Utils|Manager\d)\b",
+            "a noun of the vocabulary",
+        ),
+    ];
+    let banned = banned.map(|(pattern, instead)| (Regex::new(pattern).unwrap(), instead));
+    let owned = Regex::new(r"TODO\([a-z]+\): ").unwrap();
+    let mut wrong = String::new();
+    for source in sources() {
+        let text = owned.replace_all(&source.text, "");
+        for (pattern, instead) in &banned {
+            for found in pattern.find_iter(&text) {
+                _ = writeln!(wrong, "{}: {:?}: {instead}", source.path, found.as_str());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// The list in ARCHITECTURE.md is the allow-list: a line for each direct dependency, with its reason.
+#[test]
+fn every_direct_dependency_has_a_reason() {
+    let manifest = read("Cargo.toml");
+    let section = manifest.split("\n[dependencies]\n").nth(1).unwrap();
+    let section = section.split("\n[").next().unwrap();
+    let used: BTreeSet<_> = section
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .collect();
+
+    let architecture = read("ARCHITECTURE.md");
+    let section = architecture
+        .split("\n## Dependencies\n")
+        .nth(1)
+        .expect("a section Dependencies");
+    let section = section.split("\n## ").next().unwrap();
+    let line = Regex::new(r"(?m)^\| `([a-z0-9_-]+)` \| \S.+ \|$").unwrap();
+    let explained: BTreeSet<_> = line
+        .captures_iter(section)
+        .map(|c| c.get(1).unwrap().as_str())
+        .collect();
+    assert_eq!(used, explained);
+}
+
+#[test]
+fn documents_are_short() {
+    for (path, most) in [("README.md", 200), ("ARCHITECTURE.md", 200)] {
+        let lines = read(path).lines().count();
+        assert!(lines <= most, "{path}: {lines} lines");
+    }
+}
+
+#[test]
+fn every_flag_is_in_the_readme() {
+    let readme = read("README.md");
+    let flag = Regex::new(r"(?m)^  (--[a-z.-]+)").unwrap();
+    for command in ["run", "generate"] {
+        let help = Command::new(env!("CARGO_BIN_EXE_promop"))
+            .args(["help", command])
+            .output()
+            .unwrap();
+        let help = String::from_utf8(help.stdout).unwrap();
+        let flags: Vec<_> = flag.captures_iter(&help).map(|c| c[1].to_owned()).collect();
+        assert!(!flags.is_empty(), "{help}");
+        for flag in flags {
+            assert!(
+                readme.contains(&format!("`{flag}")),
+                "{flag} of promop {command} is not in README.md"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_readme_shows_the_rights_that_are_tested() {
+    for path in ["scripts/rbac/cluster.yaml", "scripts/rbac/namespace.yaml"] {
+        assert!(
+            read("README.md").contains(&read(path)),
+            "README.md does not show {path} as it is"
+        );
+    }
+}
+
+#[test]
+fn vendored_crds_are_complete() {
+    #[track_caller]
+    fn check(kind: &str, want: usize) {
+        let text = read(&format!("vendor-crds/monitoring.coreos.com_{kind}.yaml"));
+        let crd: Value = serde_yaml::from_str(&text).unwrap();
+        let versions = crd["spec"]["versions"].as_sequence().unwrap();
+        let nodes = versions
+            .iter()
+            .map(|version| nodes(&version["schema"]["openAPIV3Schema"]));
+        assert_eq!(nodes.sum::<usize>(), want, "{kind}");
+        assert!(!text.contains("description:"), "{kind} has prose");
+    }
+    check("servicemonitors", 209);
+    check("podmonitors", 203);
+}
+
+/// A schema and all schemas below it: properties, list items, map values.
+fn nodes(schema: &Value) -> usize {
+    let properties = schema["properties"].as_mapping();
+    let properties: usize = properties.map_or(0, |all| all.values().map(nodes).sum());
+    let nested = ["items", "additionalProperties"].map(|key| &schema[key]);
+    1 + properties
+        + nested
+            .into_iter()
+            .filter(|s| s.is_mapping())
+            .map(nodes)
+            .sum::<usize>()
+}
+
+#[test]
+fn vendored_crds_are_what_provenance_says() {
+    let provenance: Value = serde_yaml::from_str(&read("vendor-crds/PROVENANCE")).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    assert_eq!(text(&provenance["version"]), "v0.93.1");
+    let files = provenance["files"].as_sequence().unwrap();
+    assert_eq!(files.len(), 2);
+    for file in files {
+        let content = read(&format!("vendor-crds/{}", text(&file["name"])));
+        let digest = ring::digest::digest(&ring::digest::SHA256, content.as_bytes());
+        let hex: String = digest
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(hex, text(&file["sha256"]), "{}", text(&file["name"]));
+        assert_eq!(text(&file["original-sha256"]).len(), 64);
+    }
+}

@@ -1,0 +1,326 @@
+//! Reading a response: head, framing, body. Sizes are capped; what does not fit together is an error, never a guess.
+
+use super::connection::{Stream, io_failed};
+use super::error::Error;
+use std::io::Read;
+
+/// The most bytes of a response's head, and of a body's trailers.
+const MAX_HEAD: usize = 64 * 1024;
+const MAX_HEADERS: usize = 128;
+/// The most interim (1xx) responses before the final one, as Go's transport has it.
+const MAX_INTERIM: usize = 5;
+/// The longest line with a chunk's size.
+const MAX_CHUNK_LINE: usize = 4 * 1024;
+/// Bytes read at once.
+const STEP: usize = 64 * 1024;
+
+/// Status and the headers that a client looks at.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) status: u16,
+    pub(super) status_text: String,
+    pub(super) content_type: String,
+    pub(super) gzip: bool,
+    pub(super) location: String,
+    framing: Framing,
+    keep_alive: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    #[default]
+    UntilClose,
+    Length(u64),
+    Chunked,
+}
+
+/// Why no head came.
+#[derive(Debug)]
+pub(super) enum NoHead {
+    /// The connection ended, or broke, before the first byte: on a reused connection that is worth another try.
+    Nothing(Error),
+    Failed(Error),
+}
+
+/// Bytes that have come in and wait to be taken. The memory is the worker's, kept from exchange to exchange.
+pub(super) struct Incoming<'a> {
+    stream: &'a mut Stream,
+    bytes: &'a mut Vec<u8>,
+    at: usize,
+}
+
+impl<'a> Incoming<'a> {
+    pub(super) fn new(stream: &'a mut Stream, bytes: &'a mut Vec<u8>) -> Self {
+        bytes.clear();
+        bytes.shrink_to(4 * STEP);
+        Self {
+            stream,
+            bytes,
+            at: 0,
+        }
+    }
+
+    /// Goes on at a position in bytes that came in before.
+    pub(super) fn resume(stream: &'a mut Stream, bytes: &'a mut Vec<u8>, at: usize) -> Self {
+        Self { stream, bytes, at }
+    }
+
+    /// How many of the bytes have been taken.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Reads the head of the final response.
+    pub(super) fn head(&mut self) -> Result<Head, NoHead> {
+        for _ in 0..=MAX_INTERIM {
+            let head = self.any_head()?;
+            // 101 is final: nobody asked for another protocol.
+            if head.status >= 200 || head.status == 101 {
+                return Ok(head);
+            }
+        }
+        let error = Error::failed("net/http: too many 1xx informational responses");
+        Err(NoHead::Failed(error))
+    }
+
+    fn any_head(&mut self) -> Result<Head, NoHead> {
+        loop {
+            let waiting = self.bytes.get(self.at..).unwrap_or_default();
+            if let Some((head, length)) = parse_head(waiting).map_err(NoHead::Failed)? {
+                self.at += length;
+                return Ok(head);
+            }
+            if waiting.len() >= MAX_HEAD {
+                let error = Error::failed(format!(
+                    "net/http: server response headers exceeded {MAX_HEAD} bytes; aborted"
+                ));
+                return Err(NoHead::Failed(error));
+            }
+            let is_first = self.bytes.is_empty();
+            match self.fill(16 * 1024) {
+                Ok(0) if is_first => return Err(NoHead::Nothing(Error::failed("EOF"))),
+                Ok(0) => return Err(NoHead::Failed(Error::failed("unexpected EOF"))),
+                Ok(_) => {}
+                Err(error) if is_first && error.kind == super::error::Kind::Failed => {
+                    return Err(NoHead::Nothing(error));
+                }
+                Err(error) => return Err(NoHead::Failed(error)),
+            }
+        }
+    }
+
+    /// Reads the body into `body`. Returns whether the connection may be used again.
+    /// A body of `cap` bytes or more is too large.
+    pub(super) fn body(
+        &mut self,
+        head: &Head,
+        cap: u64,
+        body: &mut Vec<u8>,
+    ) -> Result<bool, Error> {
+        body.clear();
+        body.shrink_to(16 * STEP);
+        match head.framing {
+            _ if matches!(head.status, 204 | 304) => {}
+            Framing::Length(length) => {
+                self.exactly(length, cap, body)?;
+            }
+            Framing::Chunked => self.chunks(cap, body)?,
+            Framing::UntilClose => {
+                while self.some(u64::MAX, cap, body)? > 0 {}
+                return Ok(false);
+            }
+        }
+        // Bytes behind the end belong to nothing that was asked for.
+        Ok(head.keep_alive && self.at == self.bytes.len())
+    }
+
+    fn chunks(&mut self, cap: u64, body: &mut Vec<u8>) -> Result<(), Error> {
+        loop {
+            let size = self.line(MAX_CHUNK_LINE, parse_chunk_size)??;
+            if size == 0 {
+                break;
+            }
+            self.exactly(size, cap, body)?;
+            if !self.line(2, <[u8]>::is_empty)? {
+                return Err(Error::failed("malformed chunked encoding"));
+            }
+        }
+        let mut trailers = 0;
+        loop {
+            match self.line(MAX_HEAD, <[u8]>::len)? {
+                0 => return Ok(()),
+                length => trailers += length,
+            }
+            if trailers > MAX_HEAD {
+                return Err(Error::failed("http: trailers are too long"));
+            }
+        }
+    }
+
+    fn exactly(&mut self, length: u64, cap: u64, body: &mut Vec<u8>) -> Result<(), Error> {
+        let mut missing = length;
+        while missing > 0 {
+            match self.some(missing, cap, body)? {
+                0 => return Err(Error::failed("unexpected EOF")),
+                n => missing -= n,
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves at most `most` bytes to `body`: those that wait, otherwise the next ones straight from the stream.
+    fn some(&mut self, most: u64, cap: u64, body: &mut Vec<u8>) -> Result<u64, Error> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let waiting = self.bytes.get(self.at..).unwrap_or_default();
+        let n = if waiting.is_empty() {
+            read_into(self.stream, most.min(STEP), body)?
+        } else {
+            let taken = waiting.get(..most).unwrap_or(waiting);
+            body.extend_from_slice(taken);
+            self.at += taken.len();
+            taken.len()
+        };
+        if body.len() as u64 >= cap && n > 0 {
+            return Err(Error::too_large());
+        }
+        Ok(n as u64)
+    }
+
+    /// The next line, without its end, as `read` understands it.
+    fn line<T>(&mut self, longest: usize, read: impl FnOnce(&[u8]) -> T) -> Result<T, Error> {
+        loop {
+            let waiting = self.bytes.get(self.at..).unwrap_or_default();
+            if let Some(end) = memchr::memchr(b'\n', waiting) {
+                let line = waiting.get(..end).unwrap_or_default();
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                let value = read(line);
+                self.at += end + 1;
+                return Ok(value);
+            }
+            if waiting.len() > longest {
+                return Err(Error::failed("malformed chunked encoding"));
+            }
+            if self.at > STEP {
+                self.bytes.drain(..self.at);
+                self.at = 0;
+            }
+            if self.fill(4 * 1024)? == 0 {
+                return Err(Error::failed("unexpected EOF"));
+            }
+        }
+    }
+
+    fn fill(&mut self, most: usize) -> Result<usize, Error> {
+        read_into(self.stream, most, self.bytes)
+    }
+}
+
+/// One read that returned something, appended to `into`; 0 at the end of the stream.
+fn read_into(stream: &mut Stream, most: usize, into: &mut Vec<u8>) -> Result<usize, Error> {
+    let before = into.len();
+    into.resize(before + most, 0);
+    let read = loop {
+        let space = into.get_mut(before..).unwrap_or_default();
+        match stream.read(space) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            other => break other,
+        }
+    };
+    into.truncate(before + *read.as_ref().unwrap_or(&0));
+    read.map_err(|error| match error.kind() {
+        // TLS ended without saying so.
+        std::io::ErrorKind::UnexpectedEof => Error::failed("unexpected EOF"),
+        _ => io_failed(&error),
+    })
+}
+
+/// `None`: there is more to come. Otherwise the head, and its length in bytes.
+fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Error> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let length = match response.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(error) => {
+            return Err(Error::failed(format!("malformed HTTP response: {error}")));
+        }
+    };
+    let status = response.code.unwrap_or_default();
+    let reason = response.reason.unwrap_or_default();
+    let mut head = Head {
+        status,
+        status_text: format!("{status:03} {reason}").trim_end().to_owned(),
+        keep_alive: response.version == Some(1),
+        ..Head::default()
+    };
+    let (mut lengths, mut is_chunked) = (None, false);
+    let mut seen_type = false;
+    for header in response.headers.iter() {
+        let value = header.value.trim_ascii();
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        if is("content-type") && !seen_type {
+            head.content_type = String::from_utf8_lossy(value).into_owned();
+            seen_type = true;
+        } else if is("content-encoding") {
+            head.gzip |= value == b"gzip";
+        } else if is("location") && head.location.is_empty() {
+            head.location = String::from_utf8_lossy(value).into_owned();
+        } else if is("content-length") {
+            let length = parse_length(value)?;
+            if lengths.is_some_and(|other| other != length) {
+                return Err(Error::failed("http: Content-Length headers differ"));
+            }
+            lengths = Some(length);
+        } else if is("transfer-encoding") {
+            if !value.eq_ignore_ascii_case(b"chunked") || is_chunked {
+                let text = String::from_utf8_lossy(value).into_owned();
+                return Err(Error::failed(format!(
+                    "unsupported transfer encoding: {text:?}"
+                )));
+            }
+            is_chunked = true;
+        } else if is("connection") {
+            for token in value.split(|b| *b == b',') {
+                let token = token.trim_ascii();
+                if token.eq_ignore_ascii_case(b"close") {
+                    head.keep_alive = false;
+                } else if token.eq_ignore_ascii_case(b"keep-alive") && response.version == Some(0) {
+                    head.keep_alive = true;
+                }
+            }
+        }
+    }
+    head.framing = match (lengths, is_chunked) {
+        // Two answers to one question: somebody is being fooled. Go would believe the chunks.
+        (Some(_), true) => {
+            return Err(Error::failed(
+                "http: both Content-Length and Transfer-Encoding in the response",
+            ));
+        }
+        (Some(length), false) => Framing::Length(length),
+        (None, true) => Framing::Chunked,
+        (None, false) => Framing::UntilClose,
+    };
+    Ok(Some((head, length)))
+}
+
+fn parse_length(value: &[u8]) -> Result<u64, Error> {
+    let text = std::str::from_utf8(value).ok();
+    let digits = text.filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    digits.and_then(|text| text.parse().ok()).ok_or_else(|| {
+        let text = String::from_utf8_lossy(value).into_owned();
+        Error::failed(format!("http: bad Content-Length {text:?}"))
+    })
+}
+
+/// The size in front of a chunk; extensions behind `;` mean nothing to us.
+fn parse_chunk_size(line: &[u8]) -> Result<u64, Error> {
+    let digits = line.split(|b| *b == b';').next().unwrap_or_default();
+    let text = std::str::from_utf8(digits.trim_ascii_end()).unwrap_or_default();
+    let is_hex =
+        !text.is_empty() && text.len() <= 15 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if !is_hex {
+        return Err(Error::failed("invalid byte in chunk length"));
+    }
+    u64::from_str_radix(text, 16).map_err(|_| Error::failed("invalid byte in chunk length"))
+}

@@ -281,6 +281,12 @@ impl LabelList {
     }
 }
 
+impl PartialEq for LabelList {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw().eq(other.raw())
+    }
+}
+
 fn name_of<'t>(text: &'t [u8], &(start, middle, _): &(u32, u32, u32)) -> &'t [u8] {
     text.get(start as usize..middle as usize)
         .unwrap_or_default()

@@ -3,6 +3,7 @@
 
 use super::number::{format_openmetrics, parse_go};
 use super::{Entry, Error, LabelSource, Place, Series, Step};
+use crate::model::exemplar::Exemplar;
 use crate::model::labels::{LabelList, METRIC_NAME};
 use crate::model::metadata::MetricKind;
 use std::borrow::Cow;
@@ -194,7 +195,13 @@ impl<'p> Sample<'p> {
     }
 
     /// What `step` found, this sample if it was one. Help texts are as `unescape` says.
-    pub(super) fn entry(&self, step: Step, unescape: fn(&[u8]) -> Cow<'_, [u8]>) -> Entry<'_> {
+    pub(super) fn entry<'e>(
+        &'e self,
+        step: Step,
+        unescape: fn(&'e [u8]) -> Cow<'e, [u8]>,
+        start: i64,
+        exemplars: &'e [Exemplar],
+    ) -> Entry<'e> {
         let get = |span| self.page.get(span);
         match step {
             Step::Comment(text) => Entry::Comment(get(text)),
@@ -215,8 +222,8 @@ impl<'p> Sample<'p> {
                 labels: self,
                 value: self.value,
                 timestamp: self.timestamp,
-                start: 0,
-                exemplars: &[],
+                start,
+                exemplars,
                 place: self.place,
             }),
         }

@@ -8,7 +8,9 @@
 mod choose;
 mod line;
 mod number;
+mod openmetrics;
 mod prometheus;
+mod start_time;
 
 use crate::model::exemplar::Exemplar;
 use crate::model::histogram::Histogram;
@@ -153,19 +155,9 @@ pub struct HistogramEntry<'e> {
 enum Step {
     End,
     Comment(Span),
-    Help {
-        name: Span,
-        text: Span,
-    },
-    Type {
-        name: Span,
-        kind: MetricKind,
-    },
-    #[allow(dead_code)] // until the OpenMetrics reader is in
-    Unit {
-        name: Span,
-        unit: Span,
-    },
+    Help { name: Span, text: Span },
+    Type { name: Span, kind: MetricKind },
+    Unit { name: Span, unit: Span },
     Series,
 }
 
@@ -179,6 +171,7 @@ pub struct Parser<'p> {
 #[derive(Debug)]
 enum Reader<'p> {
     Text(prometheus::Reader<'p>),
+    OpenMetrics(Box<openmetrics::Reader<'p>>),
     Unbuilt(Format),
 }
 
@@ -189,6 +182,11 @@ impl<'p> Parser<'p> {
             Format::Text => {
                 Reader::Text(prometheus::Reader::new(page, options.type_and_unit_labels))
             }
+            Format::OpenMetrics => Reader::OpenMetrics(Box::new(openmetrics::Reader::new(
+                page,
+                options.type_and_unit_labels,
+                options.start_timestamps,
+            ))),
             other => Reader::Unbuilt(other),
         };
         Self {
@@ -205,6 +203,7 @@ impl<'p> Parser<'p> {
         }
         let entry = match &mut self.reader {
             Reader::Text(reader) => reader.next(),
+            Reader::OpenMetrics(reader) => reader.next(),
             Reader::Unbuilt(format) => Some(Err(Error {
                 at: 0,
                 message: format!("the reader for {format:?} is not built yet"),

@@ -225,6 +225,16 @@ fn scale(mantissa: u64, lost: bool, exponent: i64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
+/// Seconds as milliseconds, cut off towards zero. What does not fit is what amd64 makes of it.
+pub(super) fn milliseconds(seconds: f64) -> i64 {
+    let scaled = seconds * 1000.0;
+    if scaled >= -(2f64.powi(63)) && scaled < 2f64.powi(63) {
+        scaled as i64
+    } else {
+        i64::MIN
+    }
+}
+
 /// A float as OpenMetrics writes it in `le` and `quantile`: the shortest digits that read back, always with `.` or `e`
 /// (prometheus: model/labels/float.go, FormatOpenMetricsFloat).
 pub(super) fn format_openmetrics(value: f64) -> String {

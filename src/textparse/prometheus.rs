@@ -32,7 +32,7 @@ impl<'p> Reader<'p> {
     pub(super) fn next(&mut self) -> Option<Result<Entry<'_>, Error>> {
         match self.step() {
             Ok(Step::End) => None,
-            Ok(step) => Some(Ok(self.sample.entry(step, unescape_help))),
+            Ok(step) => Some(Ok(self.sample.entry(step, unescape_help, 0, &[]))),
             Err(error) => Some(Err(error)),
         }
     }

@@ -121,7 +121,7 @@ fn entry_json(entry: &Entry<'_>, meta: &Meta) -> Value {
 }
 
 fn exemplar_json(exemplar: &Exemplar) -> Value {
-    let labels = exemplar.labels.iter();
+    let labels = exemplar.labels.raw();
     json!({
         "labels": labels.map(|(n, v)| json!([text(n), text(v)])).collect::<Vec<_>>(),
         "bits": bits(exemplar.value),

@@ -1,6 +1,7 @@
 //! What all targets of a job share while they are scraped: its settings, options, counters.
 
 use crate::config::ScrapeConfig;
+use crate::http::client::Client;
 use crate::model::labels::Labels;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +26,8 @@ pub struct Options {
 pub struct Job {
     /// The job's settings.
     pub config: Arc<ScrapeConfig>,
+    /// Asks the targets.
+    pub client: Arc<Client>,
     /// `external_labels`, passed on with every batch.
     pub external: Labels,
     /// What the program decides.

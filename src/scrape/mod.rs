@@ -5,6 +5,7 @@
 
 pub mod cycle;
 pub mod job;
+pub mod manager;
 pub mod state;
 pub mod target;
 mod url;

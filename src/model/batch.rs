@@ -3,8 +3,8 @@
 use super::exemplar::Exemplar;
 use super::histogram::Histogram;
 use super::identity::Identity;
-use super::labels::Labels;
-use super::series::{SeriesId, SeriesTable};
+use super::labels::{Labels, METRIC_NAME};
+use super::series::{SeriesId, SeriesTable, merge};
 use std::sync::Arc;
 
 /// The committed result of one scrape. Borrows the worker's buffers; whoever keeps something copies it.
@@ -53,6 +53,14 @@ pub struct Extras {
 }
 
 impl Extras {
+    /// Puts the lists into the order of rows; entries of one row keep theirs.
+    pub fn sort(&mut self) {
+        self.timestamps.sort_by_key(|entry| entry.0);
+        self.starts.sort_by_key(|entry| entry.0);
+        self.exemplars.sort_by_key(|entry| entry.0);
+        self.histograms.sort_by_key(|entry| entry.0);
+    }
+
     /// Empties the lists, keeps their memory.
     pub fn clear(&mut self) {
         self.timestamps.clear();
@@ -62,13 +70,26 @@ impl Extras {
     }
 }
 
-/// A sample of a report series such as `up`; its labels are the target's.
+/// A sample of a report series such as `up`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReportSample {
     /// The metric's name.
     pub name: &'static str,
     /// Its value; the staleness marker at the end of a run.
     pub value: f64,
+}
+
+impl ReportSample {
+    /// Its labels, sorted: the target's and the name. As upstream (prometheus: scrape/scrape.go, mutateReportSampleLabels),
+    /// a label `exported_x` is lost if the target has a label `x` that sorts behind it.
+    pub fn labels<'a>(&self, target: &'a Identity) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let lost = |name: &str| {
+            let original = name.strip_prefix("exported_");
+            original.is_some_and(|x| x > name && target.labels.get(x).is_some())
+        };
+        merge(std::iter::once((METRIC_NAME, self.name)), target)
+            .filter(move |(name, _)| !lost(name))
+    }
 }
 
 /// The way from scrapes to exporters and consumers.

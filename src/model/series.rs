@@ -23,12 +23,13 @@ pub enum RowKind {
     Dropped,
 }
 
-/// A row of the page, in page order. Two rows may be one series (another spelling, or collapsed by relabelling).
+/// A row of the page, in page order. Two rows may be one series (another spelling, collapsed by relabelling, or repeated
+/// with explicit timestamps). Rows that the last pages lacked may follow or lie between: they are not present then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Row {
-    /// The series.
+    /// The series; without meaning for a dropped row.
     pub series: SeriesId,
-    /// The family whose metadata holds for this row, if there is one.
+    /// The family whose metadata lines stand above this row, if its name belongs to that family.
     pub family: Option<FamilyId>,
     /// What it delivers.
     pub kind: RowKind,
@@ -64,9 +65,9 @@ impl SeriesTable {
         &self.rows
     }
 
-    /// What the target said of its metrics, as the receiver's metadata store holds it: first what was remembered from
-    /// earlier scrapes, then what this page says, in page order. Of two entries of one name the later holds, from the row
-    /// [`SeriesTable::family_start`] on. Found by name, not by row: `x_count` finds `x_count` or else `x`.
+    /// What the target said of its metrics, as the receiver's metadata store holds it. Of two entries of one name the later
+    /// holds, from the row [`SeriesTable::family_start`] on. Found by name, not by row: `x_count` finds `x_count` or else `x`.
+    /// A family that the page does not mention any more stays for ten further scrapes.
     pub fn families(&self) -> &[Family] {
         &self.families
     }
@@ -93,17 +94,7 @@ impl SeriesTable {
         &self,
         series: SeriesId,
     ) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
-        let at = series.0 as usize;
-        let start = at
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied()
-            .unwrap_or(0);
-        let end = self.ends.get(at).copied().unwrap_or(start);
-        let pairs = self
-            .pairs
-            .get(start as usize..end as usize)
-            .unwrap_or_default();
+        let pairs = self.own_pairs(series);
         pairs
             .iter()
             .map(|&(name, value)| (self.span(name), self.span(value)))
@@ -115,26 +106,20 @@ impl SeriesTable {
         series: SeriesId,
         target: &'a Identity,
     ) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let mut own = self.own_labels(series).peekable();
-        let mut others = target.labels.iter().peekable();
-        std::iter::from_fn(move || {
-            loop {
-                let pair = match (own.peek(), others.peek()) {
-                    (Some(a), Some(b)) if a.0 > b.0 => others.next(),
-                    (Some(a), Some(b)) => {
-                        if a.0 == b.0 {
-                            others.next();
-                        }
-                        own.next()
-                    }
-                    (Some(_), None) => own.next(),
-                    (None, _) => others.next(),
-                }?;
-                if !pair.1.is_empty() {
-                    return Some(pair);
-                }
-            }
-        })
+        merge(self.own_labels(series), target)
+    }
+
+    fn own_pairs(&self, series: SeriesId) -> &[(u32, u32)] {
+        let at = series.0 as usize;
+        let start = at
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before))
+            .copied()
+            .unwrap_or(0);
+        let end = self.ends.get(at).copied().unwrap_or(start);
+        self.pairs
+            .get(start as usize..end as usize)
+            .unwrap_or_default()
     }
 
     fn span(&self, at: u32) -> &str {
@@ -143,6 +128,33 @@ impl SeriesTable {
             .get(start as usize..end as usize)
             .unwrap_or_default()
     }
+}
+
+/// Own labels of a series and those of its target, merged and sorted; the own ones win, empty ones vanish.
+pub fn merge<'a>(
+    own: impl Iterator<Item = (&'a str, &'a str)>,
+    target: &'a Identity,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let mut own = own.peekable();
+    let mut others = target.labels.iter().peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let pair = match (own.peek(), others.peek()) {
+                (Some(a), Some(b)) if a.0 > b.0 => others.next(),
+                (Some(a), Some(b)) => {
+                    if a.0 == b.0 {
+                        others.next();
+                    }
+                    own.next()
+                }
+                (Some(_), None) => own.next(),
+                (None, _) => others.next(),
+            }?;
+            if !pair.1.is_empty() {
+                return Some(pair);
+            }
+        }
+    })
 }
 
 /// Builds a [`SeriesTable`].
@@ -174,10 +186,40 @@ impl SeriesTableBuilder {
         SeriesId(small(self.ends.len() - 1))
     }
 
+    /// Adds a series of another table without looking at its texts again: `texts` says which of them are here already
+    /// and where; it belongs to this pair of tables and begins empty.
+    pub fn copy(&mut self, from: &SeriesTable, series: SeriesId, texts: &mut Vec<u32>) -> SeriesId {
+        texts.resize(from.spans.len(), u32::MAX);
+        for &(name, value) in from.own_pairs(series) {
+            let pair = (
+                self.copy_text(from, name, texts),
+                self.copy_text(from, value, texts),
+            );
+            self.pairs.push(pair);
+        }
+        self.ends.push(small(self.pairs.len()));
+        SeriesId(small(self.ends.len() - 1))
+    }
+
+    fn copy_text(&mut self, from: &SeriesTable, at: u32, texts: &mut [u32]) -> u32 {
+        let Some(place) = texts.get_mut(at as usize) else {
+            return self.text(from.span(at));
+        };
+        if *place == u32::MAX {
+            *place = self.text(from.span(at));
+        }
+        *place
+    }
+
     /// Adds a family, which holds for the rows added after it (see [`SeriesTable::families`]).
     pub fn family(&mut self, family: Family) -> FamilyId {
+        self.family_from(family, self.rows.len())
+    }
+
+    /// Adds a family that holds from a row on.
+    pub fn family_from(&mut self, family: Family, start: usize) -> FamilyId {
         self.families.push(family);
-        self.family_starts.push(small(self.rows.len()));
+        self.family_starts.push(small(start));
         FamilyId(small(self.families.len() - 1))
     }
 

@@ -3,7 +3,6 @@
 
 mod json;
 mod metrics;
-mod split;
 
 pub use json::write_json;
 pub use metrics::{

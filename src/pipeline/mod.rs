@@ -7,7 +7,7 @@ mod queue;
 mod sender;
 
 pub use exporter::{
-    Encoder, EncoderFactory, ExportError, Exporter, Interrupt, Payload, PayloadSink, Receipt,
+    Encoder, EncoderFactory, ExportError, Exporter, Interrupt, Payload, PayloadSink,
 };
 pub use queue::{Books, Dropped};
 

@@ -1,5 +1,6 @@
-//! What all targets of a job share while they are scraped: its settings, options, counters.
+//! What all targets of a job share while they are scraped: its settings, its client, options, counters.
 
+use super::failure::FailureLog;
 use crate::config::ScrapeConfig;
 use crate::http::client::Client;
 use crate::model::labels::Labels;
@@ -7,18 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What the program, not the configuration, decides about scrapes (prometheus: scrape/manager.go, Options).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Says which family a sample belongs to. Off, rows have no family, though the table still lists the families.
-    pub append_metadata: bool,
     /// Reads start timestamps.
     pub parse_start: bool,
     /// Makes up start timestamps for cumulative series without them.
     pub synthesize_start: bool,
     /// Adds `__type__` and `__unit__`.
     pub type_and_unit_labels: bool,
-    /// The User-Agent of the requests.
-    pub user_agent: Box<str>,
 }
 
 /// A job that is being scraped. One for all its targets; kept by reference over a swap if the job is unchanged.
@@ -26,7 +23,7 @@ pub struct Options {
 pub struct Job {
     /// The job's settings.
     pub config: Arc<ScrapeConfig>,
-    /// Asks the targets.
+    /// The client of its targets.
     pub client: Arc<Client>,
     /// `external_labels`, passed on with every batch.
     pub external: Labels,
@@ -34,11 +31,35 @@ pub struct Job {
     pub options: Options,
     /// Counts what went wrong, over all jobs.
     pub counters: Arc<Counters>,
+    /// `scrape_failure_log_file`, opened.
+    pub failure_log: Option<Arc<FailureLog>>,
     /// How many targets there are if that is over `target_limit`, else 0: then nothing is scraped.
     pub over_target_limit: AtomicU64,
+    pub(super) accept: String,
 }
 
 impl Job {
+    /// A job, with the client built from its settings.
+    pub fn new(
+        config: Arc<ScrapeConfig>,
+        client: Arc<Client>,
+        external: Labels,
+        options: Options,
+        counters: Arc<Counters>,
+        failure_log: Option<Arc<FailureLog>>,
+    ) -> Self {
+        Self {
+            accept: Self::accept(&config),
+            config,
+            client,
+            external,
+            options,
+            counters,
+            failure_log,
+            over_target_limit: AtomicU64::new(0),
+        }
+    }
+
     /// Why no target of the job is to be scraped, if so (prometheus: scrape/scrape.go, refreshTargetLimitErr).
     pub fn forced_error(&self) -> Option<String> {
         let n = self.over_target_limit.load(Ordering::Relaxed);
@@ -47,27 +68,76 @@ impl Job {
     }
 }
 
-/// The scrape counters of Prometheus (`prometheus_target_scrapes_…` and companions).
+/// The scrape counters of Prometheus.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// `prometheus_target_scrapes_exceeded_body_size_limit_total`
+    /// Bodies over `body_size_limit`.
     pub exceeded_body_size_limit: AtomicU64,
-    /// `prometheus_target_scrapes_exceeded_sample_limit_total`
+    /// Scrapes over `sample_limit`.
     pub exceeded_sample_limit: AtomicU64,
-    /// `prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total`
+    /// Scrapes over `native_histogram_bucket_limit`.
     pub exceeded_bucket_limit: AtomicU64,
-    /// `prometheus_target_scrapes_sample_duplicate_timestamp_total`
+    /// Samples with another value for the same time.
     pub sample_duplicate: AtomicU64,
-    /// `prometheus_target_scrapes_sample_out_of_order_total`
+    /// Samples that came late.
     pub sample_out_of_order: AtomicU64,
-    /// `prometheus_target_scrapes_sample_out_of_bounds_total`
+    /// Samples too old or too far in the future.
     pub sample_out_of_bounds: AtomicU64,
-    /// `prometheus_target_scrapes_exemplar_out_of_order_total`
+    /// Exemplars that came late.
     pub exemplar_out_of_order: AtomicU64,
-    /// `prometheus_target_scrapes_cache_flush_forced_total`
+    /// Caches emptied because failing pages made them grow.
     pub cache_flush_forced: AtomicU64,
-    /// `prometheus_target_scrape_pool_exceeded_label_limits_total`
+    /// Scrapes over one of the label limits.
     pub exceeded_label_limits: AtomicU64,
-    /// `prometheus_target_scrape_pool_exceeded_target_limit_total`
+    /// Syncs over `target_limit`.
     pub exceeded_target_limit: AtomicU64,
+}
+
+impl Counters {
+    /// The counters by the names that Prometheus gives them.
+    pub fn by_name(&self) -> [(&'static str, u64); 10] {
+        [
+            (
+                "prometheus_target_scrapes_exceeded_body_size_limit_total",
+                &self.exceeded_body_size_limit,
+            ),
+            (
+                "prometheus_target_scrapes_exceeded_sample_limit_total",
+                &self.exceeded_sample_limit,
+            ),
+            (
+                "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+                &self.exceeded_bucket_limit,
+            ),
+            (
+                "prometheus_target_scrapes_sample_duplicate_timestamp_total",
+                &self.sample_duplicate,
+            ),
+            (
+                "prometheus_target_scrapes_sample_out_of_order_total",
+                &self.sample_out_of_order,
+            ),
+            (
+                "prometheus_target_scrapes_sample_out_of_bounds_total",
+                &self.sample_out_of_bounds,
+            ),
+            (
+                "prometheus_target_scrapes_exemplar_out_of_order_total",
+                &self.exemplar_out_of_order,
+            ),
+            (
+                "prometheus_target_scrapes_cache_flush_forced_total",
+                &self.cache_flush_forced,
+            ),
+            (
+                "prometheus_target_scrape_pool_exceeded_label_limits_total",
+                &self.exceeded_label_limits,
+            ),
+            (
+                "prometheus_target_scrape_pool_exceeded_target_limit_total",
+                &self.exceeded_target_limit,
+            ),
+        ]
+        .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+    }
 }

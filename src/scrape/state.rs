@@ -1,9 +1,12 @@
 //! What a target keeps from scrape to scrape, and what a thread reuses from target to target.
 
+use super::append::Collected;
+use super::cache::Cache;
 use super::job::Job;
+use super::start::Starts;
 use crate::http::client::Buffers;
 use crate::http::connection::{Connection, Interrupt};
-use crate::model::batch::TargetOutput;
+use crate::model::batch::{ReportSample, TargetOutput};
 use crate::model::series::SeriesTable;
 use crate::rt::clock::Clock;
 use crate::rt::gate::Gate;
@@ -12,13 +15,14 @@ use std::sync::Arc;
 /// What a target keeps from scrape to scrape. It has one owner and is moved when the target changes hands.
 #[derive(Debug)]
 pub struct TargetState {
-    /// The job; replaced when the target is handed over to a changed one.
-    pub job: Arc<Job>,
-    /// Kept from scrape to scrape.
-    pub connection: Option<Connection>,
-    /// Takes the batches.
-    pub output: Box<dyn TargetOutput>,
-    pub(crate) table: Arc<SeriesTable>,
+    pub(super) job: Arc<Job>,
+    pub(super) connection: Option<Connection>,
+    pub(super) table: Arc<SeriesTable>,
+    pub(super) cache: Cache,
+    pub(super) starts: Starts,
+    /// There was a scrape: its end has something to end.
+    pub(super) was_scraped: bool,
+    pub(super) output: Box<dyn TargetOutput>,
 }
 
 impl TargetState {
@@ -27,8 +31,11 @@ impl TargetState {
         Self {
             job,
             connection: None,
-            output,
             table: Arc::default(),
+            cache: Cache::new(),
+            starts: Starts::default(),
+            was_scraped: false,
+            output,
         }
     }
 
@@ -36,29 +43,50 @@ impl TargetState {
     pub fn table(&self) -> &Arc<SeriesTable> {
         &self.table
     }
+
+    /// The job.
+    pub fn job(&self) -> &Arc<Job> {
+        &self.job
+    }
+
+    /// Goes on under another job, whose labels, rules and limits for series are the same. The connection is closed
+    /// unless the job is the very same: another client may speak otherwise.
+    pub fn set_job(&mut self, job: Arc<Job>) {
+        if !Arc::ptr_eq(&self.job, &job) {
+            self.connection = None;
+            self.job = job;
+        }
+    }
+
+    /// Goes on with another output; it takes batches from the next scrape on.
+    pub fn set_output(&mut self, output: Box<dyn TargetOutput>) {
+        self.output = output;
+    }
 }
 
 /// The buffers that one thread reuses for all its scrapes.
 #[derive(Debug)]
 pub struct Worker {
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Entered between fetching a page and delivering it: reading pages costs CPU and memory.
-    pub gate: Arc<Gate>,
-    /// Cuts the exchange off when the program stops; of a scrape that it hits nothing may be delivered.
-    pub interrupt: Arc<Interrupt>,
-    /// What was fetched.
-    pub buffers: Buffers,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) interrupt: Arc<Interrupt>,
+    pub(super) buffers: Buffers,
+    pub(super) page: Vec<u8>,
+    pub(super) collected: Collected,
+    pub(super) report: Vec<ReportSample>,
 }
 
 impl Worker {
-    /// Empty buffers.
+    /// Empty buffers. What costs CPU waits at the gate; `interrupt` ends the exchange that the thread is in.
     pub fn new(clock: Arc<dyn Clock>, gate: Arc<Gate>, interrupt: Arc<Interrupt>) -> Self {
         Self {
             clock,
             gate,
             interrupt,
             buffers: Buffers::default(),
+            page: Vec::new(),
+            collected: Collected::default(),
+            report: Vec::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From what discovery says to targets: defaults, relabelling, checks, URL, identity (prometheus: scrape/target.go).
 
+use super::labels::{NOT_UTF8, marked};
 use super::url;
 use crate::config::ScrapeConfig;
 use crate::model::duration;
@@ -205,9 +206,6 @@ const NATIVE: &str = "__scrape_native_histograms__";
 const PARAM: &str = "__param_";
 const META: &str = "__meta_";
 
-/// Stands for a byte that is not UTF-8 while labels are rewritten. It never means itself: no text may hold it.
-const NOT_UTF8: char = '\u{10FFFE}';
-
 /// What the labels of one target say about its scrapes.
 struct Settings {
     keep: Keep,
@@ -296,16 +294,6 @@ fn populate(
         Some((name, _)) => Err(format!("invalid label value for {name:?}: it is not UTF-8")),
         None => Ok(settings),
     }
-}
-
-/// Valid text stays, every other byte becomes [`NOT_UTF8`].
-fn marked(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| NOT_UTF8));
-    }
-    text
 }
 
 fn positive(labels: &LabelsBuilder, name: &str, what: &str) -> Result<Duration, String> {
@@ -416,10 +404,5 @@ mod tests {
             let next = offset(Duration::from_secs(seconds), hash ^ seed, now);
             assert_eq!(next, Duration::from_nanos(want), "{seconds} s, seed {seed}");
         }
-    }
-
-    #[test]
-    fn bytes_that_are_not_utf8_are_marked_one_by_one() {
-        assert_eq!(marked(b"a\xff\xfeb"), format!("a{NOT_UTF8}{NOT_UTF8}b"));
     }
 }

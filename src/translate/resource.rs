@@ -17,7 +17,8 @@ const KUBERNETES: [(&str, &str); 7] = [
     ("__meta_kubernetes_endpoint_node_name", "k8s.node.name"),
 ];
 
-/// The attributes of the resource of a job and an instance. `scheme` and `discovered` are from before relabelling.
+/// The attributes of the resource of a job and an instance. `discovered` are the target's labels before relabelling,
+/// with the scheme that the job seeds.
 pub(super) fn attributes(
     job: &str,
     instance: &str,
@@ -27,17 +28,13 @@ pub(super) fn attributes(
 ) -> Vec<(Text, Text)> {
     let (host, port) = split_host_port(instance).unwrap_or((instance, ""));
     let mut attributes = Vec::new();
-    let mut set = |key: &str, value: &str| {
-        let (key, value) = (texts.share(key), texts.share(value));
-        put(&mut attributes, key, value);
-    };
-    set("service.name", job);
+    put(&mut attributes, texts, "service.name", job);
     if is_discernible(host) {
-        set("server.address", host);
+        put(&mut attributes, texts, "server.address", host);
     }
-    set("service.instance.id", instance);
-    set("server.port", port);
-    set("url.scheme", scheme);
+    put(&mut attributes, texts, "service.instance.id", instance);
+    put(&mut attributes, texts, "server.port", port);
+    put(&mut attributes, texts, "url.scheme", scheme);
     let label = |name: &str| {
         let value = discovered.get(name).unwrap_or_default();
         String::from_utf8_lossy(value)
@@ -45,29 +42,30 @@ pub(super) fn attributes(
     for (name, key) in KUBERNETES {
         let value = label(name);
         if !value.is_empty() {
-            set(key, &value);
+            put(&mut attributes, texts, key, &value);
         }
     }
     let controller = label("__meta_kubernetes_pod_controller_name");
     let key = match &*label("__meta_kubernetes_pod_controller_kind") {
-        "ReplicaSet" => Some("k8s.replicaset.name"),
-        "DaemonSet" => Some("k8s.daemonset.name"),
-        "StatefulSet" => Some("k8s.statefulset.name"),
-        "Job" => Some("k8s.job.name"),
-        "CronJob" => Some("k8s.cronjob.name"),
-        _ => None,
+        "ReplicaSet" => "k8s.replicaset.name",
+        "DaemonSet" => "k8s.daemonset.name",
+        "StatefulSet" => "k8s.statefulset.name",
+        "Job" => "k8s.job.name",
+        "CronJob" => "k8s.cronjob.name",
+        _ => return attributes,
     };
-    if let Some(key) = key.filter(|_| !controller.is_empty()) {
-        set(key, &controller);
+    if !controller.is_empty() {
+        put(&mut attributes, texts, key, &controller);
     }
     attributes
 }
 
 /// Sets an attribute; one of equal key is replaced.
-pub(super) fn put(attributes: &mut Vec<(Text, Text)>, key: Text, value: Text) {
-    match attributes.iter_mut().find(|(k, _)| *k == key) {
+pub(super) fn put(attributes: &mut Vec<(Text, Text)>, texts: &mut TextSet, key: &str, value: &str) {
+    let value = texts.share(value);
+    match attributes.iter_mut().find(|(k, _)| **k == *key) {
         Some(attribute) => attribute.1 = value,
-        None => attributes.push((key, value)),
+        None => attributes.push((texts.share(key), value)),
     }
 }
 
@@ -90,9 +88,7 @@ fn split_host_port(address: &str) -> Option<(&str, &str)> {
             let (host, rest) = rest.split_once(']')?;
             (host, rest.strip_prefix(':')?)
         }
-        None => address
-            .rsplit_once(':')
-            .filter(|(host, _)| !host.contains(':'))?,
+        None => address.rsplit_once(':').filter(|(host, _)| !host.contains(':'))?,
     };
     let has_bracket = |text: &str| text.contains(['[', ']']);
     (!has_bracket(host) && !has_bracket(port) && !port.contains(':')).then_some((host, port))

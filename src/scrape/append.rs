@@ -1,0 +1,767 @@
+//! From the entries of a page to samples in a storage and in the batch (prometheus: scrape/scrape_append_v2.go): what is
+//! known, what is new, what is a duplicate, what goes stale, what fails the whole scrape.
+
+use super::cache::{Cache, NONE, Seen, small};
+use super::changes::{Changes, Rebuilt, place_in};
+use super::job::{Counters, Job};
+use super::labels::{BadLabels, LabelMaker};
+use super::limits;
+use super::start::{Starts, Synthesized};
+use super::storage::{Metadata, Rejected, Sample, SampleLabels, Storage, Value};
+use super::target::Target;
+use crate::model::batch::Extras;
+use crate::model::exemplar::Exemplar;
+use crate::model::histogram::Histogram;
+use crate::model::labels::METRIC_NAME;
+use crate::model::metadata::{Family, MetricKind};
+use crate::model::relabel::Keep;
+use crate::model::series::{FamilyId, Row, RowKind, SeriesId, SeriesTable};
+use crate::model::value::{is_stale, stale_nan};
+use crate::textparse::{Entry, Format, LabelSource, Options, Parser};
+use std::cmp::Ordering as Order;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A sample may be this far in the future, milliseconds (prometheus: scrape/scrape.go, maxAheadTime).
+const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
+
+/// What a scrape counts, for its report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Samples on the page.
+    pub(crate) scraped: u64,
+    /// Those that relabelling left.
+    pub(crate) kept: u64,
+    /// New series.
+    pub(crate) added: u64,
+}
+
+/// What a scrape collects for its batch. A thread reuses it from scrape to scrape.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    pub(crate) values: Vec<f64>,
+    pub(crate) present: Vec<u64>,
+    pub(crate) stale: Vec<SeriesId>,
+    pub(crate) extras: Extras,
+    /// Rows in the order of the page.
+    pub(crate) order: Vec<u32>,
+    pub(crate) changes: Changes,
+    maker: LabelMaker,
+    /// How often a row was repeated with explicit timestamps.
+    repeats: HashMap<u32, u32>,
+    exemplars: Vec<Exemplar>,
+}
+
+impl Collected {
+    /// Empties everything, for a target's next scrape.
+    pub(crate) fn begin(&mut self, table: &SeriesTable, cache: &Cache) {
+        self.order.clear();
+        self.changes.begin(cache.superseded);
+        self.roll_back(table.rows().len());
+    }
+
+    /// Forgets samples; what was learned about rows stays.
+    pub(crate) fn roll_back(&mut self, n_rows: usize) {
+        self.values.resize(n_rows, 0.0);
+        self.present.clear();
+        self.present.resize(n_rows.div_ceil(64), 0);
+        self.stale.clear();
+        self.extras.clear();
+        self.repeats.clear();
+    }
+
+    /// Moves everything to the places of a new table.
+    pub(crate) fn move_to(&mut self, rebuilt: &Rebuilt) {
+        let n_rows = rebuilt.table.rows().len();
+        let mut values = vec![0.0; n_rows];
+        let mut present = vec![0u64; n_rows.div_ceil(64)];
+        for (at, value) in self.values.iter().enumerate() {
+            let new = place_in(&rebuilt.row_places, small(at)) as usize;
+            if let Some(slot) = values.get_mut(new) {
+                *slot = *value;
+            }
+            if self.is_present(small(at))
+                && let Some(word) = present.get_mut(new / 64)
+            {
+                *word |= 1 << (new % 64);
+            }
+        }
+        (self.values, self.present) = (values, present);
+        let moved = |row: &mut u32| *row = place_in(&rebuilt.row_places, *row);
+        self.extras
+            .timestamps
+            .iter_mut()
+            .for_each(|entry| moved(&mut entry.0));
+        self.extras
+            .starts
+            .iter_mut()
+            .for_each(|entry| moved(&mut entry.0));
+        self.extras
+            .exemplars
+            .iter_mut()
+            .for_each(|entry| moved(&mut entry.0));
+        self.extras
+            .histograms
+            .iter_mut()
+            .for_each(|entry| moved(&mut entry.0));
+        for series in &mut self.stale {
+            *series = SeriesId(place_in(&rebuilt.series_places, series.0));
+        }
+    }
+
+    fn is_present(&self, row: u32) -> bool {
+        let word = self.present.get(row as usize / 64);
+        word.is_some_and(|word| word >> (row % 64) & 1 == 1)
+    }
+
+    fn put(&mut self, row: u32, value: Value<'_>) {
+        let at = row as usize;
+        if self.values.len() <= at {
+            self.values.resize(at + 1, 0.0);
+            self.present.resize(at / 64 + 1, 0);
+        }
+        if let Some(word) = self.present.get_mut(at / 64) {
+            *word |= 1 << (at % 64);
+        }
+        match value {
+            Value::Float(value) => {
+                if let Some(place) = self.values.get_mut(at) {
+                    *place = value;
+                }
+            }
+            Value::Histogram(histogram) => self.extras.histograms.push((row, histogram.clone())),
+        }
+    }
+}
+
+/// One scrape's way into the storage.
+pub(crate) struct Appending<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) job: &'a Job,
+    pub(crate) cache: &'a mut Cache,
+    pub(crate) starts: &'a mut Starts,
+    pub(crate) table: &'a SeriesTable,
+    pub(crate) collected: &'a mut Collected,
+    pub(crate) storage: &'a mut dyn Storage,
+    /// The timestamp of samples that have none.
+    pub(crate) slot_ms: i64,
+}
+
+/// What holds while one page is read.
+#[derive(Default)]
+struct Reading {
+    counts: Counts,
+    max_time: i64,
+    max_schema: i32,
+    /// Samples counted against `sample_limit`.
+    n_limited: u64,
+    over_samples: bool,
+    over_buckets: bool,
+    /// The last family that was mentioned.
+    family: Option<u32>,
+    /// The same, unless a series stood below it that does not belong to it.
+    context: Option<u32>,
+    /// A type has changed: what was known about belonging is void.
+    kinds_changed: bool,
+}
+
+/// A sample as read, be it a number or a histogram.
+struct Read<'e> {
+    key: &'e [u8],
+    labels: &'e dyn LabelSource,
+    value: Value<'e>,
+    timestamp: Option<i64>,
+    start: i64,
+    exemplars: &'e [Exemplar],
+}
+
+/// Why a sample is not taken.
+enum Refused {
+    SampleLimit,
+    BucketLimit,
+    Storage(Rejected),
+}
+
+impl Appending<'_> {
+    /// Appends a page, and the markers of the series it lacks. If it fails, the caller rolls back and appends nothing.
+    pub(crate) fn page(
+        &mut self,
+        page: &[u8],
+        format: Format,
+        now_ms: i64,
+    ) -> (Counts, Result<(), String>) {
+        let options = &self.job.options;
+        let mut parser = Parser::new(
+            page,
+            format,
+            Options {
+                native_histograms: self.target.native_histograms,
+                classic_histograms: self.target.classic_histograms,
+                convert_to_nhcb: self.target.convert_to_nhcb,
+                type_and_unit_labels: options.type_and_unit_labels,
+                start_timestamps: options.parse_start,
+            },
+        );
+        let mut reading = Reading {
+            max_time: now_ms.saturating_add(MAX_AHEAD_MS),
+            max_schema: limits::max_schema(self.job.config.min_bucket_factor),
+            ..Reading::default()
+        };
+        let mut result = Ok(());
+        while let Some(entry) = parser.next() {
+            result = match entry {
+                Ok(entry) => self.entry(&mut reading, &entry),
+                Err(error) => Err(error.to_string()),
+            };
+            if result.is_err() {
+                break;
+            }
+        }
+        let counters = &self.job.counters;
+        if reading.over_samples {
+            add(&counters.exceeded_sample_limit, 1);
+            result = result.and_then(|()| Err("sample limit exceeded".to_owned()));
+        }
+        if reading.over_buckets {
+            add(&counters.exceeded_bucket_limit, 1);
+            result = result.and_then(|()| Err("histogram bucket limit exceeded".to_owned()));
+        }
+        let result = result.and_then(|()| self.markers());
+        (reading.counts, result)
+    }
+
+    /// Appends a marker for each series that was live and is not any more.
+    pub(crate) fn markers(&mut self) -> Result<(), String> {
+        for series in self.cache.stale() {
+            let series = SeriesId(series);
+            let sample = Sample {
+                labels: labels_of(&self.collected.changes, self.table, series, self.target),
+                value: Value::Float(stale_nan()),
+                time: self.slot_ms,
+                start: 0,
+                exemplars: &[],
+                metadata: None,
+                reject_out_of_order: true,
+            };
+            match self.storage.append(&sample) {
+                Ok(()) | Err(Rejected::Exemplars(_)) => self.collected.stale.push(series),
+                // The target came back elsewhere and was scraped: it is not stale.
+                Err(Rejected::OutOfOrder | Rejected::Duplicate) => {}
+                Err(Rejected::OutOfBounds) => return Err("out of bounds".to_owned()),
+                Err(Rejected::Invalid(message)) => return Err(message),
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, reading: &mut Reading, entry: &Entry<'_>) -> Result<(), String> {
+        match entry {
+            Entry::Comment(_) => {}
+            Entry::Type { name, kind } => {
+                let name = String::from_utf8_lossy(name);
+                let known = self.family(reading, &name, |family| family.kind == *kind);
+                if let Some(family) = known {
+                    family.kind = *kind;
+                    reading.kinds_changed = true;
+                }
+            }
+            Entry::Help { name, text } => {
+                let (name, text) = (String::from_utf8_lossy(name), String::from_utf8_lossy(text));
+                if let Some(family) = self.family(reading, &name, |family| *family.help == *text) {
+                    family.help = (*text).into();
+                }
+            }
+            Entry::Unit { name, unit } => {
+                let (name, unit) = (String::from_utf8_lossy(name), String::from_utf8_lossy(unit));
+                if let Some(family) = self.family(reading, &name, |family| *family.unit == *unit) {
+                    family.unit = (*unit).into();
+                }
+            }
+            Entry::Series(series) => {
+                let read = Read {
+                    key: series.key,
+                    labels: series.labels,
+                    value: Value::Float(series.value),
+                    timestamp: series.timestamp,
+                    start: series.start,
+                    exemplars: series.exemplars,
+                };
+                return self.sample(reading, &read);
+            }
+            Entry::Histogram(entry) => {
+                let read = Read {
+                    key: entry.key,
+                    labels: entry.labels,
+                    value: Value::Histogram(entry.histogram),
+                    timestamp: entry.timestamp,
+                    start: entry.start,
+                    exemplars: entry.exemplars,
+                };
+                return self.sample(reading, &read);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a family was mentioned. If it is not `as_said`, gives it to be changed.
+    fn family(
+        &mut self,
+        reading: &mut Reading,
+        name: &str,
+        as_said: impl Fn(&Family) -> bool,
+    ) -> Option<&mut Family> {
+        let (at, new) = self.cache.family(name);
+        (reading.family, reading.context) = (Some(at), Some(at));
+        let changes = &mut self.collected.changes;
+        let same = !new && changes.family(self.table, at).is_some_and(as_said);
+        let position = self.collected.order.len();
+        (!same).then(|| changes.family_mut(self.table, at, name, position))
+    }
+
+    fn sample(&mut self, reading: &mut Reading, read: &Read<'_>) -> Result<(), String> {
+        reading.counts.scraped += 1;
+        let hash = self.cache.hash(read.key);
+        let known = self.cache.find_row(hash).and_then(|at| {
+            let row = self.collected.changes.row(self.table, at)?;
+            Some((at, row))
+        });
+        let seen = known.map_or(Seen::New, |(at, _)| self.cache.look_at(at));
+        if let (Some((at, _)), Seen::Known) = (known, seen) {
+            self.collected.order.push(at);
+        }
+        match known {
+            Some((at, row)) if row.kind == RowKind::Dropped => {
+                if seen == Seen::New {
+                    self.learn(at);
+                }
+                return Ok(());
+            }
+            Some(_) => {}
+            None => match self.make_labels(read.labels)? {
+                Keep::Yes => {}
+                Keep::No => {
+                    let at = self.add_row(hash, NONE, SeriesId(NONE), None, RowKind::Dropped);
+                    self.learn(at);
+                    return Ok(());
+                }
+            },
+        }
+        let timestamp = read.timestamp.filter(|_| self.job.config.honor_timestamps);
+        let refused = if seen == Seen::Twice && timestamp.is_none() {
+            // The first value wins.
+            Some(Refused::Storage(Rejected::Duplicate))
+        } else {
+            self.append(reading, read, hash, known, seen, timestamp)
+                .err()
+        };
+        if let Some(refused) = refused {
+            self.judge(reading, refused)?;
+            self.starts.forget(hash);
+        }
+        reading.counts.kept += 1;
+        Ok(())
+    }
+
+    fn make_labels(&mut self, labels: &dyn LabelSource) -> Result<Keep, String> {
+        let made = self
+            .collected
+            .maker
+            .make(labels, &self.job.config, &self.target.identity);
+        made.map_err(|bad| match bad {
+            BadLabels::Invalid(message) => message,
+            BadLabels::Limit(message) => {
+                add(&self.job.counters.exceeded_label_limits, 1);
+                message
+            }
+        })
+    }
+
+    /// Offers a sample to the storage; if it is taken, the row is known and the batch has it.
+    fn append(
+        &mut self,
+        reading: &mut Reading,
+        read: &Read<'_>,
+        hash: u64,
+        known: Option<(u32, Row)>,
+        seen: Seen,
+        timestamp: Option<i64>,
+    ) -> Result<(), Refused> {
+        let context = reading.context.unwrap_or(NONE);
+        let family = self.family_of(reading, known);
+        reading.context = family;
+        let time = timestamp.unwrap_or(self.slot_ms);
+        let made_up = self.make_up_start(reading, read, hash, known, time);
+        let is_made_up = made_up.is_some();
+        let (value, start) = match &made_up {
+            Some(made_up) => (made_up.value(), made_up.start),
+            None => (read.value, read.start),
+        };
+        let reduced = self.reduced(reading, value)?;
+        let value = reduced.as_ref().map_or(value, Value::Histogram);
+        let swallowed = made_up.as_ref().is_some_and(|made_up| made_up.is_first);
+        collect_exemplars(&mut self.collected.exemplars, read, time);
+        if !swallowed {
+            check_limits(reading, self.job.config.limits.samples, seen, value, time)?;
+            let changes = &self.collected.changes;
+            let labels = match known {
+                Some((_, row)) => labels_of(changes, self.table, row.series, self.target),
+                None => SampleLabels::New(&self.collected.maker.labels),
+            };
+            let metadata = family
+                .and_then(|at| changes.family(self.table, at))
+                .map(|family| Metadata {
+                    family: &family.name,
+                    kind: family.kind,
+                    unit: &family.unit,
+                    help: &family.help,
+                });
+            let appended = self.storage.append(&Sample {
+                labels,
+                value,
+                time,
+                start,
+                exemplars: &self.collected.exemplars,
+                metadata,
+                reject_out_of_order: self.job.options.synthesize_start && read.start == 0,
+            });
+            self.check_exemplars(appended).map_err(Refused::Storage)?;
+        }
+
+        let kind = match value {
+            Value::Float(_) => RowKind::Float,
+            Value::Histogram(_) => RowKind::Histogram,
+        };
+        let (at, row) = match known {
+            Some((at, row)) => (at, self.update_row(at, row, context, family, kind)),
+            None => {
+                let own = &self.collected.maker.own;
+                let series = self.collected.changes.series(self.table, own, self.cache);
+                let at = self.add_row(hash, context, series, family, kind);
+                (
+                    at,
+                    Row {
+                        series,
+                        family: family.map(FamilyId),
+                        kind,
+                    },
+                )
+            }
+        };
+        if seen == Seen::New {
+            self.learn(at);
+            if !reading.over_samples && !reading.over_buckets {
+                reading.counts.added += 1;
+            }
+        }
+        if swallowed {
+            return Ok(());
+        }
+        if !is_made_up {
+            self.starts.forget(hash);
+        }
+        if timestamp.is_none() || self.job.config.track_timestamps_staleness || is_made_up {
+            self.cache.set_live(row.series.0);
+        }
+        let at = if self.collected.is_present(at) {
+            self.repetition(hash, at, row)
+        } else {
+            at
+        };
+        self.collected.put(at, value);
+        let collected = &mut *self.collected;
+        if let Some(timestamp) = timestamp {
+            collected.extras.timestamps.push((at, timestamp));
+        }
+        if start != 0 {
+            collected.extras.starts.push((at, start));
+        }
+        let exemplars = collected.exemplars.drain(..);
+        collected
+            .extras
+            .exemplars
+            .extend(exemplars.map(|exemplar| (at, exemplar)));
+        Ok(())
+    }
+
+    /// Which family a series belongs to: the one above it, if the name fits.
+    fn family_of(&self, reading: &Reading, known: Option<(u32, Row)>) -> Option<u32> {
+        let context = reading.context?;
+        let changes = &self.collected.changes;
+        let name = match known {
+            Some((at, row)) => {
+                let same = self
+                    .cache
+                    .rows
+                    .get(at as usize)
+                    .is_some_and(|row| row.context == context);
+                if same && !reading.kinds_changed {
+                    return row.family.map(|family| family.0);
+                }
+                changes.name(self.table, row.series)
+            }
+            None => {
+                let mut labels = self.collected.maker.labels.iter();
+                labels
+                    .find(|(name, _)| &**name == METRIC_NAME)
+                    .map_or("", |(_, value)| value)
+            }
+        };
+        let family = changes.family(self.table, context)?;
+        belongs(name, &family.name, family.kind).then_some(context)
+    }
+
+    /// A cumulative sample without start timestamp, with one made up, if that is wanted.
+    fn make_up_start(
+        &mut self,
+        reading: &Reading,
+        read: &Read<'_>,
+        hash: u64,
+        known: Option<(u32, Row)>,
+        time: i64,
+    ) -> Option<Synthesized> {
+        if !self.job.options.synthesize_start || read.start != 0 {
+            return None;
+        }
+        if !self.starts.knows(hash) {
+            let changes = &self.collected.changes;
+            let family = changes.family(self.table, reading.family?)?;
+            let name = match known {
+                Some((_, row)) => changes.name(self.table, row.series),
+                None => {
+                    let mut labels = self.collected.maker.labels.iter();
+                    labels
+                        .find(|(name, _)| &**name == METRIC_NAME)
+                        .map_or("", |(_, value)| value)
+                }
+            };
+            let cumulative = match family.kind {
+                MetricKind::Counter | MetricKind::Histogram => true,
+                MetricKind::Summary => name.ends_with("_count") || name.ends_with("_sum"),
+                _ => false,
+            };
+            if !cumulative || !belongs(name, &family.name, family.kind) {
+                return None;
+            }
+        }
+        Some(self.starts.make_up(hash, read.value, time))
+    }
+
+    /// A histogram of lower resolution, if the limits ask for it.
+    fn reduced(&self, reading: &Reading, value: Value<'_>) -> Result<Option<Histogram>, Refused> {
+        let limit = self.job.config.bucket_limit;
+        match value {
+            Value::Histogram(histogram)
+                if limits::concerns(histogram, reading.max_schema, limit) =>
+            {
+                let mut reduced = histogram.clone();
+                limits::reduce(&mut reduced, reading.max_schema, limit)
+                    .map_err(|limits::TooManyBuckets| Refused::BucketLimit)?;
+                Ok(Some(reduced))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Rejected exemplars don't fail their sample.
+    fn check_exemplars(&self, appended: Result<(), Rejected>) -> Result<(), Rejected> {
+        match appended {
+            Err(Rejected::Exemplars(n)) => {
+                if n == self.collected.exemplars.len() {
+                    add(&self.job.counters.exemplar_out_of_order, n as u64);
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn add_row(
+        &mut self,
+        hash: u64,
+        context: u32,
+        series: SeriesId,
+        family: Option<u32>,
+        kind: RowKind,
+    ) -> u32 {
+        self.collected.changes.add_row(Row {
+            series,
+            family: family.map(FamilyId),
+            kind,
+        });
+        self.cache.add_row(hash, context)
+    }
+
+    fn update_row(
+        &mut self,
+        at: u32,
+        row: Row,
+        context: u32,
+        family: Option<u32>,
+        kind: RowKind,
+    ) -> Row {
+        let new = Row {
+            series: row.series,
+            family: family.map(FamilyId),
+            kind,
+        };
+        if new != row {
+            self.collected.changes.replace_row(at, new);
+        }
+        if let Some(state) = self.cache.rows.get_mut(at as usize) {
+            state.context = context;
+        }
+        new
+    }
+
+    fn learn(&mut self, at: u32) {
+        self.cache.learn(at);
+        self.collected.order.push(at);
+    }
+
+    /// The row of the second, third, … occurrence of a series with explicit timestamps.
+    fn repetition(&mut self, hash: u64, first: u32, row: Row) -> u32 {
+        let n = self.collected.repeats.entry(first).or_insert(0);
+        *n += 1;
+        let hash = self.cache.hash((hash, *n));
+        let family = row.family.map(|family| family.0);
+        let place = match self.cache.find_row(hash) {
+            Some(place) => {
+                if self.collected.changes.row(self.table, place) != Some(row) {
+                    self.collected.changes.replace_row(place, row);
+                }
+                place
+            }
+            None => self.add_row(hash, NONE, row.series, family, row.kind),
+        };
+        self.cache.see_repetition(place);
+        self.collected.order.push(place);
+        place
+    }
+
+    /// Counts a refused sample, or fails the scrape (prometheus: scrape/scrape.go, checkAddError).
+    fn judge(&self, reading: &mut Reading, refused: Refused) -> Result<(), String> {
+        let counters: &Counters = &self.job.counters;
+        match refused {
+            // Reading goes on, to report how many samples there are.
+            Refused::SampleLimit => reading.over_samples = true,
+            Refused::BucketLimit => reading.over_buckets = true,
+            Refused::Storage(Rejected::OutOfOrder) => add(&counters.sample_out_of_order, 1),
+            Refused::Storage(Rejected::Duplicate) => add(&counters.sample_duplicate, 1),
+            Refused::Storage(Rejected::OutOfBounds) => add(&counters.sample_out_of_bounds, 1),
+            Refused::Storage(Rejected::Exemplars(_)) => {}
+            Refused::Storage(Rejected::Invalid(message)) => return Err(message),
+        }
+        Ok(())
+    }
+}
+
+fn labels_of<'a>(
+    changes: &'a Changes,
+    table: &'a SeriesTable,
+    series: SeriesId,
+    target: &'a Target,
+) -> SampleLabels<'a> {
+    match changes.fresh_labels(table, series) {
+        Some(own) => SampleLabels::Fresh(own, &target.identity),
+        None => SampleLabels::Known(table, series, &target.identity),
+    }
+}
+
+/// The limits between scraper and storage, from the outermost (prometheus: scrape_append_v2.go, appenderV2WithLimits).
+/// Buckets come before.
+fn check_limits(
+    reading: &mut Reading,
+    limit: u64,
+    seen: Seen,
+    value: Value<'_>,
+    time: i64,
+) -> Result<(), Refused> {
+    let is_marker = matches!(value, Value::Float(value) if is_stale(value));
+    if limit > 0 && (seen == Seen::New || !is_marker) {
+        reading.n_limited += 1;
+        if reading.n_limited > limit {
+            return Err(Refused::SampleLimit);
+        }
+    }
+    if time > reading.max_time {
+        return Err(Refused::Storage(Rejected::OutOfBounds));
+    }
+    Ok(())
+}
+
+/// Gives exemplars the time of their sample where they have none, and sorts them. Those of native histograms are dropped
+/// without one.
+fn collect_exemplars(out: &mut Vec<Exemplar>, read: &Read<'_>, time: i64) {
+    out.clear();
+    let is_histogram = matches!(read.value, Value::Histogram(_));
+    for exemplar in read.exemplars {
+        if exemplar.timestamp.is_some() || !is_histogram {
+            let timestamp = exemplar.timestamp.or(Some(time));
+            out.push(Exemplar {
+                timestamp,
+                ..exemplar.clone()
+            });
+        }
+    }
+    out.sort_by(|a, b| {
+        let by_value = a.value.partial_cmp(&b.value).unwrap_or(Order::Equal);
+        let by_time = a.timestamp.cmp(&b.timestamp);
+        by_time
+            .then(by_value)
+            .then_with(|| a.labels.raw().cmp(b.labels.raw()))
+    });
+}
+
+/// Whether a series belongs to a family by its name (prometheus: scrape/scrape.go, isSeriesPartOfFamily).
+fn belongs(name: &str, family: &str, kind: MetricKind) -> bool {
+    let suffixes: &[&str] = match kind {
+        MetricKind::Counter => &["_total"],
+        MetricKind::Histogram => &["_bucket", "_sum", "_count"],
+        MetricKind::GaugeHistogram => &["_bucket", "_gsum", "_gcount"],
+        MetricKind::Summary => &["_sum", "_count"],
+        MetricKind::Info => &["_info"],
+        MetricKind::Gauge | MetricKind::StateSet | MetricKind::Unknown => &[],
+    };
+    // The text format writes these suffixes into the name of the family, too.
+    let stem = match kind {
+        MetricKind::Counter => family.strip_suffix("_total"),
+        MetricKind::Info => family.strip_suffix("_info"),
+        _ => None,
+    };
+    let series = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix));
+    name.starts_with(family) && stem.unwrap_or(family) == series.unwrap_or(name)
+}
+
+/// Adds to a counter.
+pub(crate) fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_by_name() {
+        use MetricKind as K;
+        for (name, family, kind, want) in [
+            ("a", "a", K::Unknown, true),
+            ("ab", "a", K::Gauge, false),
+            ("a_total", "a", K::Counter, true),
+            ("a_total", "a_total", K::Counter, true),
+            ("a", "a_total", K::Counter, false),
+            ("h_bucket", "h", K::Histogram, true),
+            ("h_gsum", "h", K::Histogram, false),
+            ("h_gsum", "h", K::GaugeHistogram, true),
+            ("s_count", "s", K::Summary, true),
+            ("b_info", "b", K::Info, true),
+            ("other", "s", K::Summary, false),
+        ] {
+            assert_eq!(
+                belongs(name, family, kind),
+                want,
+                "{name} in {family}, {kind}"
+            );
+        }
+    }
+}

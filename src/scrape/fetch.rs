@@ -1,0 +1,114 @@
+//! The request of a scrape and what comes back: headers, status, inflation (prometheus: scrape/scrape.go, targetScraper).
+
+use super::job::Job;
+use super::state::{TargetState, Worker};
+use super::target::Target;
+use crate::config::{ScrapeConfig, ScrapeProtocol};
+use crate::http::body;
+use crate::http::client::{Request, Response};
+use crate::http::error::Error;
+
+/// Asks a target for its page. It lies in `worker.buffers` then, perhaps compressed.
+pub(super) fn fetch(
+    target: &Target,
+    state: &mut TargetState,
+    worker: &mut Worker,
+) -> Result<Response, Error> {
+    if let Some(error) = target.request_error() {
+        return Err(Error::failed(error));
+    }
+    if target.identity.internal.get("__unix_socket__").is_some() {
+        return Err(Error::failed(
+            "__unix_socket__ is not supported: scrape the target over TCP",
+        ));
+    }
+    let config = &target.config;
+    let timeout = target.timeout.as_secs_f64().to_string();
+    let encoding = if config.enable_compression {
+        "gzip"
+    } else {
+        "identity"
+    };
+    let request = Request {
+        url: &target.url,
+        headers: &[
+            ("Accept", &state.job.accept),
+            ("Accept-Encoding", encoding),
+            ("X-Prometheus-Scrape-Timeout-Seconds", &timeout),
+        ],
+    };
+    let response = state.job.client.exchange(
+        &mut state.connection,
+        &request,
+        target.timeout,
+        limit(config),
+        &worker.interrupt,
+        &mut worker.buffers,
+    )?;
+    if response.status != 200 {
+        let text = format!("server returned HTTP status {}", response.status_text);
+        return Err(Error::failed(text));
+    }
+    Ok(response)
+}
+
+/// Puts the page into `worker.page`. Costs CPU if it was compressed.
+pub(super) fn inflate(
+    response: &Response,
+    config: &ScrapeConfig,
+    worker: &mut Worker,
+) -> Result<(), Error> {
+    if response.gzip {
+        return body::inflate(&worker.buffers.body, limit(config), &mut worker.page);
+    }
+    std::mem::swap(&mut worker.page, &mut worker.buffers.body);
+    Ok(())
+}
+
+/// `body_size_limit`, if there is one.
+fn limit(config: &ScrapeConfig) -> Option<u64> {
+    u64::try_from(config.limits.body_size)
+        .ok()
+        .filter(|limit| *limit > 0)
+}
+
+impl Job {
+    /// The Accept header of a job (prometheus: scrape/scrape.go, acceptHeader): its protocols with falling weights.
+    pub(super) fn accept(config: &ScrapeConfig) -> String {
+        // One more than there are protocols.
+        let mut weight = 7;
+        let mut accept = String::new();
+        for protocol in &config.protocols {
+            accept.push_str(media_type(*protocol));
+            if is_escaped(*protocol) {
+                accept.push_str(";escaping=");
+                accept.push_str(config.escaping_scheme.as_str());
+            }
+            accept.push_str(&format!(";q=0.{weight},"));
+            weight -= 1;
+        }
+        accept + &format!("*/*;q=0.{weight}")
+    }
+}
+
+/// The media type that asks for a protocol; also what a fallback stands for (prometheus: config, ScrapeProtocolsHeaders).
+pub(super) fn media_type(protocol: ScrapeProtocol) -> &'static str {
+    match protocol {
+        ScrapeProtocol::PrometheusProto => {
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+        }
+        ScrapeProtocol::PrometheusText0_0_4 => "text/plain;version=0.0.4",
+        ScrapeProtocol::PrometheusText1_0_0 => "text/plain;version=1.0.0",
+        ScrapeProtocol::OpenMetricsText0_0_1 => "application/openmetrics-text;version=0.0.1",
+        ScrapeProtocol::OpenMetricsText1_0_0 => "application/openmetrics-text;version=1.0.0",
+        ScrapeProtocol::OpenMetricsText2_0_0 => "application/openmetrics-text;version=2.0.0",
+    }
+}
+
+/// Whether the target is told how to escape names.
+fn is_escaped(protocol: ScrapeProtocol) -> bool {
+    matches!(
+        protocol,
+        ScrapeProtocol::PrometheusText1_0_0 | ScrapeProtocol::OpenMetricsText1_0_0
+    )
+}

@@ -12,6 +12,8 @@
     unreachable_pub
 )]
 
+mod fake;
 #[allow(dead_code)] // until every area's harness is written
 mod golden;
 mod house;
+mod http;

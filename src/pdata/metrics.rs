@@ -80,6 +80,11 @@ impl Attributes {
         self.0.iter().map(|(key, value)| (&**key, &**value))
     }
 
+    /// All pairs of key and value, as shared texts.
+    pub fn pairs(&self) -> &[(Text, Text)] {
+        &self.0
+    }
+
     /// How many attributes.
     pub fn len(&self) -> usize {
         self.0.len()

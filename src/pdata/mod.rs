@@ -3,6 +3,7 @@
 
 mod json;
 mod metrics;
+mod split;
 
 pub use json::write_json;
 pub use metrics::{

@@ -18,12 +18,19 @@ pub trait Exporter: Send {
     ///
     /// # Errors
     /// What should become of them.
-    fn send(&mut self, payloads: &[Payload]) -> Result<(), ExportError>;
+    fn send(&mut self, payloads: &[Payload]) -> Result<Receipt, ExportError>;
 
     /// Makes a blocked [`Exporter::send`] return soon. Called from another thread, when the time to drain is over.
     fn interrupt(&self) -> Interrupt {
         Box::new(|| ())
     }
+}
+
+/// What a backend says of a request that it took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Points that it refused all the same; they are not sent again.
+    pub refused: u64,
 }
 
 /// See [`Exporter::interrupt`].

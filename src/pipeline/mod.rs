@@ -7,7 +7,7 @@ mod queue;
 mod sender;
 
 pub use exporter::{
-    Encoder, EncoderFactory, ExportError, Exporter, Interrupt, Payload, PayloadSink,
+    Encoder, EncoderFactory, ExportError, Exporter, Interrupt, Payload, PayloadSink, Receipt,
 };
 pub use queue::{Books, Dropped};
 

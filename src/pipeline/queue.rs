@@ -1,6 +1,6 @@
 //! The bounded queue of one exporter, with its books: every point that came in was sent, was dropped, or waits.
 
-use super::exporter::Payload;
+use super::exporter::{Payload, Receipt};
 use crate::rt::clock::Clock;
 use crate::rt::quiet::Quiet;
 use log::warn;
@@ -139,13 +139,17 @@ impl Queue {
         (!taken.is_empty()).then_some(taken)
     }
 
-    /// The backend took them.
-    pub(super) fn sent(&self, payloads: &[Payload]) {
+    /// The backend took them, but for those that it refused.
+    pub(super) fn sent(&self, payloads: &[Payload], receipt: Receipt) {
         let mut state = self.state.lock();
+        let mut points = 0;
         for payload in payloads {
-            state.books.sent += u64::from(payload.points);
+            points += u64::from(payload.points);
             state.no_longer_waiting(payload);
         }
+        let refused = receipt.refused.min(points);
+        state.books.sent += points - refused;
+        state.books.dropped.rejected += refused;
         state.last_error = None;
     }
 

@@ -1,7 +1,7 @@
 //! The loop of an exporter's thread: take, send, and what becomes of what was not sent.
 
 use super::PipelineSettings;
-use super::exporter::{ExportError, Exporter, Payload};
+use super::exporter::{ExportError, Exporter, Payload, Receipt};
 use super::queue::{Loss, Queue};
 use crate::rt::backoff::Backoff;
 use crate::rt::thread::catch;
@@ -48,10 +48,10 @@ impl Sender {
         self.queue.end();
     }
 
-    fn settle(&mut self, payloads: Vec<Payload>, result: Result<(), ExportError>) {
+    fn settle(&mut self, payloads: Vec<Payload>, result: Result<Receipt, ExportError>) {
         match result {
-            Ok(()) => {
-                self.queue.sent(&payloads);
+            Ok(receipt) => {
+                self.queue.sent(&payloads, receipt);
                 self.at_most = usize::MAX;
                 self.backoff.reset();
                 if std::mem::take(&mut self.failing) {

@@ -1,10 +1,21 @@
 //! How Prometheus becomes OTLP. It is worked out once per table of series, as a plan; a scrape only fills in its values.
 //! Mirrors the collector's Prometheus receiver. Pure: batches in, metrics or bytes out.
 
+mod build;
+mod histogram;
+mod name;
+mod number;
+mod plan;
 pub mod protobuf;
+mod resource;
+mod walk;
 
 use crate::model::batch::Batch;
+use crate::model::identity::Identity;
+use crate::model::labels::Labels;
 use crate::pdata::{Metrics, Text};
+use plan::Plan;
+use std::sync::Arc;
 
 /// What the receiver's own settings change about the translation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,18 +41,58 @@ impl Default for Settings {
 /// Translates the batches of one target; remembers the plan between them.
 #[derive(Debug)]
 pub struct Translator {
-    #[expect(dead_code)]
     settings: Settings,
+    known: Option<Known>,
+}
+
+/// A plan and what it was made for.
+#[derive(Debug)]
+struct Known {
+    generation: u64,
+    identity: Arc<Identity>,
+    external: Labels,
+    report: Vec<&'static str>,
+    plan: Plan,
 }
 
 impl Translator {
     /// A translator without a plan yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self {
+            settings,
+            known: None,
+        }
     }
 
     /// The metrics of one batch; none if not a single point results.
-    pub fn translate(&mut self, _batch: &Batch<'_>) -> Option<Metrics> {
-        None
+    pub fn translate(&mut self, batch: &Batch<'_>) -> Option<Metrics> {
+        let known = self.known.take().filter(|known| known.fits(batch));
+        let known = known.unwrap_or_else(|| Known::new(batch, &self.settings));
+        let metrics = walk::metrics(&known.plan, batch);
+        self.known = Some(known);
+        (metrics.point_count() > 0).then_some(metrics)
+    }
+}
+
+impl Known {
+    fn new(batch: &Batch<'_>, settings: &Settings) -> Self {
+        Self {
+            generation: batch.table.generation(),
+            identity: Arc::clone(batch.identity),
+            external: batch.external.clone(),
+            report: batch.report.iter().map(|report| report.name).collect(),
+            plan: build::plan(batch, settings),
+        }
+    }
+
+    fn fits(&self, batch: &Batch<'_>) -> bool {
+        self.generation == batch.table.generation()
+            && Arc::ptr_eq(&self.identity, batch.identity)
+            && (Labels::same(&self.external, batch.external) || self.external == *batch.external)
+            && batch
+                .report
+                .iter()
+                .map(|report| report.name)
+                .eq(self.report.iter().copied())
     }
 }

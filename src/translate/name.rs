@@ -105,7 +105,12 @@ mod tests {
             ("foo_gauge_seconds", false, "seconds", "foo_gauge"),
             ("total", true, "", "total"),
             ("seconds_total", true, "seconds", "seconds"),
-            ("speed_meters_per_second", false, "meters_per_second", "speed"),
+            (
+                "speed_meters_per_second",
+                false,
+                "meters_per_second",
+                "speed",
+            ),
         ] {
             assert_eq!(trimmed(name, is_sum, unit), want);
         }

@@ -56,10 +56,13 @@ pub(super) fn parse_float(text: &str) -> Option<f64> {
 
 /// Underscores may stand between digits, and between a base prefix and the first digit.
 fn without_underscores(text: &str) -> Option<String> {
-    let body = text.strip_prefix("0x").map_or(text, |hex| hex.strip_prefix('_').unwrap_or(hex));
+    let body = text
+        .strip_prefix("0x")
+        .map_or(text, |hex| hex.strip_prefix('_').unwrap_or(hex));
     let bytes = body.as_bytes();
     let is_digit = |at: Option<usize>| {
-        at.and_then(|at| bytes.get(at)).is_some_and(|byte| byte.is_ascii_hexdigit())
+        at.and_then(|at| bytes.get(at))
+            .is_some_and(|byte| byte.is_ascii_hexdigit())
     };
     for (at, _) in body.match_indices('_') {
         if !is_digit(at.checked_sub(1)) || !is_digit(Some(at + 1)) {
@@ -124,7 +127,10 @@ mod tests {
     #[track_caller]
     fn check(text: &str, want: Option<f64>) {
         let got = parse_float(text);
-        assert!(got == want || got.zip(want).is_some_and(|(a, b)| a.is_nan() && b.is_nan()), "{text}: {got:?}");
+        assert!(
+            got == want || got.zip(want).is_some_and(|(a, b)| a.is_nan() && b.is_nan()),
+            "{text}: {got:?}"
+        );
     }
 
     #[test]
@@ -139,7 +145,10 @@ mod tests {
         check("+Inf", Some(f64::INFINITY));
         check("-infinity", Some(f64::NEG_INFINITY));
         check("NaN", Some(f64::NAN));
-        for bad in ["", " 1", "1 ", "0x40", "_1", "1_", "1__0", "1e400", "+nan", "--1", "e5", ".", "0x", "1f"] {
+        for bad in [
+            "", " 1", "1 ", "0x40", "_1", "1_", "1__0", "1e400", "+nan", "--1", "e5", ".", "0x",
+            "1f",
+        ] {
             check(bad, None);
         }
     }

@@ -17,8 +17,7 @@ const KUBERNETES: [(&str, &str); 7] = [
     ("__meta_kubernetes_endpoint_node_name", "k8s.node.name"),
 ];
 
-/// The attributes of the resource of a job and an instance. `discovered` are the target's labels before relabelling,
-/// with the scheme that the job seeds.
+/// The attributes of the resource of a job and an instance. `scheme` and `discovered` are from before relabelling.
 pub(super) fn attributes(
     job: &str,
     instance: &str,
@@ -61,7 +60,7 @@ pub(super) fn attributes(
 }
 
 /// Sets an attribute; one of equal key is replaced.
-pub(super) fn put(attributes: &mut Vec<(Text, Text)>, texts: &mut TextSet, key: &str, value: &str) {
+fn put(attributes: &mut Vec<(Text, Text)>, texts: &mut TextSet, key: &str, value: &str) {
     let value = texts.share(value);
     match attributes.iter_mut().find(|(k, _)| **k == *key) {
         Some(attribute) => attribute.1 = value,
@@ -88,7 +87,9 @@ fn split_host_port(address: &str) -> Option<(&str, &str)> {
             let (host, rest) = rest.split_once(']')?;
             (host, rest.strip_prefix(':')?)
         }
-        None => address.rsplit_once(':').filter(|(host, _)| !host.contains(':'))?,
+        None => address
+            .rsplit_once(':')
+            .filter(|(host, _)| !host.contains(':'))?,
     };
     let has_bracket = |text: &str| text.contains(['[', ']']);
     (!has_bracket(host) && !has_bracket(port) && !port.contains(':')).then_some((host, port))

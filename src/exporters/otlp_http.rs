@@ -1,0 +1,425 @@
+//! OTLP over HTTP with protobuf (opentelemetry-proto: docs/specification.md, OTLP/HTTP).
+
+use super::otlp::OtlpEncoders;
+use crate::http::agent;
+use crate::http::config::{Secret, Tls};
+use crate::http::error::Error;
+use crate::http::tls;
+use crate::pipeline::{EncoderFactory, ExportError, Exporter, Interrupt, Payload, Receipt};
+use crate::rt::files::Files;
+use crate::translate;
+use crate::wire::protobuf::{Reader, Value};
+use flate2::write::GzEncoder;
+use http::Response;
+use http::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use log::warn;
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// More of an answer is not read.
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+
+/// Whatever a backend asks for, it is tried again after this time.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// Where and how requests are sent.
+#[derive(Debug, Clone)]
+pub struct OtlpHttpSettings {
+    /// The URL that is posted to, used as it is.
+    pub url: String,
+    /// Further headers, such as those that authenticate.
+    pub headers: Vec<(String, Secret)>,
+    /// How the body is compressed.
+    pub compression: Compression,
+    /// For one request from connecting to the end of the answer.
+    pub timeout: Duration,
+    /// Roots and client certificate.
+    pub tls: Tls,
+    /// What the receiver's settings change about the translation.
+    pub translation: translate::Settings,
+}
+
+/// How the body of a request is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip.
+    #[default]
+    Gzip,
+}
+
+impl OtlpHttpSettings {
+    /// Defaults for a backend at a base URL such as `https://collector:4318`: `/v1/metrics` is appended.
+    pub fn new(endpoint: &str) -> Self {
+        Self {
+            url: format!("{}/v1/metrics", endpoint.trim_end_matches('/')),
+            headers: Vec::new(),
+            compression: Compression::default(),
+            timeout: Duration::from_secs(10),
+            tls: Tls::default(),
+            translation: translate::Settings::default(),
+        }
+    }
+}
+
+/// Posts OTLP requests.
+pub struct OtlpHttp {
+    settings: OtlpHttpSettings,
+    agent: ureq::Agent,
+    body: Vec<u8>,
+}
+
+impl OtlpHttp {
+    /// An exporter. Certificates are read from `files`, now.
+    ///
+    /// # Errors
+    /// The URL is none, or certificates cannot be read or used.
+    pub fn new(settings: OtlpHttpSettings, files: &dyn Files) -> Result<Self, Error> {
+        let url: http::Uri = settings
+            .url
+            .parse()
+            .map_err(|error| Error::settings(format!("{}: not a URL: {error}", settings.url)))?;
+        if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().is_none() {
+            let url = &settings.url;
+            return Err(Error::settings(format!(
+                "{url}: not a URL that begins with http:// or https://"
+            )));
+        }
+        let agent = agent::build(&agent::Settings {
+            tls: tls::client_config(&settings.tls, files, &tls::Shared::default())?,
+            proxy: None,
+            user_agent: concat!("promop/", env!("CARGO_PKG_VERSION")).into(),
+            connect_timeout: settings.timeout,
+            response_timeout: Some(settings.timeout),
+            read_timeout: Some(settings.timeout),
+        });
+        Ok(Self {
+            settings,
+            agent,
+            body: Vec::new(),
+        })
+    }
+
+    /// The body of a request: payloads can be concatenated, as a request is a list.
+    fn fill_body(&mut self, payloads: &[Payload]) -> std::io::Result<()> {
+        self.body.clear();
+        match self.settings.compression {
+            Compression::None => {
+                for payload in payloads {
+                    self.body.extend_from_slice(&payload.bytes);
+                }
+            }
+            Compression::Gzip => {
+                let level = flate2::Compression::fast();
+                let mut gzip = GzEncoder::new(std::mem::take(&mut self.body), level);
+                for payload in payloads {
+                    gzip.write_all(&payload.bytes)?;
+                }
+                self.body = gzip.finish()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn post(&self) -> Result<Response<Vec<u8>>, ureq::Error> {
+        let mut request = self
+            .agent
+            .post(&self.settings.url)
+            .header(CONTENT_TYPE, "application/x-protobuf");
+        if self.settings.compression == Compression::Gzip {
+            request = request.header("Content-Encoding", "gzip");
+        }
+        for (name, value) in &self.settings.headers {
+            request = request.header(&**name, value.expose());
+        }
+        let timeout = Some(self.settings.timeout);
+        let response = request
+            .config()
+            .timeout_global(timeout)
+            .build()
+            .send(&self.body[..])?;
+        let (parts, mut body) = response.into_parts();
+        let body = body.with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
+        // What became of the points is known from the status; the body only explains it.
+        Ok(Response::from_parts(parts, body.unwrap_or_default()))
+    }
+}
+
+impl fmt::Debug for OtlpHttp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtlpHttp")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Exporter for OtlpHttp {
+    fn name(&self) -> &str {
+        "otlp"
+    }
+
+    fn encoders(&self) -> Arc<dyn EncoderFactory> {
+        Arc::new(OtlpEncoders(self.settings.translation.clone()))
+    }
+
+    fn send(&mut self, payloads: &[Payload]) -> Result<Receipt, ExportError> {
+        self.fill_body(payloads)
+            .map_err(|source| ExportError::Reject {
+                source: Box::new(source),
+            })?;
+        match self.post() {
+            Ok(answer) => judge(&answer),
+            // A header or URL that cannot be sent will never be; all else is the network.
+            Err(source @ (ureq::Error::Http(_) | ureq::Error::BadUri(_))) => {
+                Err(ExportError::Reject {
+                    source: Box::new(source),
+                })
+            }
+            Err(source) => Err(ExportError::Retry {
+                after: None,
+                source: Box::new(source),
+            }),
+        }
+    }
+
+    fn interrupt(&self) -> Interrupt {
+        let agent = self.agent.clone();
+        Box::new(move || agent.clone().shutdown())
+    }
+}
+
+/// What an answer means for the points that were sent.
+fn judge(answer: &Response<Vec<u8>>) -> Result<Receipt, ExportError> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(receipt(answer));
+    }
+    let source = refusal(answer).into();
+    Err(match status.as_u16() {
+        429 | 502 | 503 | 504 => ExportError::Retry {
+            after: retry_after(answer.headers()),
+            source,
+        },
+        413 => ExportError::Split { source },
+        _ => ExportError::Reject { source },
+    })
+}
+
+/// Partial success: some points were refused, and must not be sent again.
+fn receipt(answer: &Response<Vec<u8>>) -> Receipt {
+    let mut receipt = Receipt::default();
+    if !is_protobuf(answer.headers()) {
+        return receipt;
+    }
+    let mut message = String::new();
+    for (field, value) in fields(answer.body()) {
+        let (1, Value::Bytes(partial)) = (field, value) else {
+            continue;
+        };
+        for (field, value) in fields(partial) {
+            match (field, value) {
+                (1, Value::Varint(n)) => receipt.refused = n,
+                (2, Value::Bytes(text)) => message = String::from_utf8_lossy(text).into_owned(),
+                _ => {}
+            }
+        }
+    }
+    if receipt.refused > 0 || !message.is_empty() {
+        let refused = receipt.refused;
+        warn!("backend took a part only exporter=otlp refused={refused} reason=\"{message}\"");
+    }
+    receipt
+}
+
+/// The status and what the backend says about it: the message of a `google.rpc.Status`, or text.
+fn refusal(answer: &Response<Vec<u8>>) -> String {
+    let said = if is_protobuf(answer.headers()) {
+        let message = fields(answer.body()).find_map(|(field, value)| match (field, value) {
+            (2, Value::Bytes(text)) => Some(text),
+            _ => None,
+        });
+        String::from_utf8_lossy(message.unwrap_or_default()).into_owned()
+    } else {
+        String::from_utf8_lossy(answer.body()).into_owned()
+    };
+    let said: String = said.trim().chars().take(MAX_SAID).collect();
+    let status = answer.status();
+    if said.is_empty() {
+        format!("status {status}")
+    } else {
+        format!("status {status}: {said}")
+    }
+}
+
+/// Characters of an answer's text that go into a log line.
+const MAX_SAID: usize = 300;
+
+fn is_protobuf(headers: &HeaderMap) -> bool {
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| value.starts_with("application/x-protobuf"))
+}
+
+/// The fields of a message as far as it is well-formed.
+fn fields(message: &[u8]) -> impl Iterator<Item = (u32, Value<'_>)> {
+    let mut reader = Reader::new(message);
+    std::iter::from_fn(move || reader.field().ok().flatten())
+}
+
+/// Seconds, or a date, which is compared with the answer's own.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let seconds = match text.parse::<u64>() {
+        Ok(seconds) => seconds,
+        Err(_) => {
+            let now = http_date(headers.get(DATE)?.to_str().ok()?)?;
+            u64::try_from(http_date(text)?.saturating_sub(now)).unwrap_or(0)
+        }
+    };
+    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+}
+
+/// Seconds since the Unix epoch of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn http_date(text: &str) -> Option<i64> {
+    let (_, rest) = text.split_once(", ")?;
+    let mut parts = rest.split([' ', ':']);
+    let day: i64 = parts.next()?.parse().ok()?;
+    let month = parts.next()?;
+    let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let month = 1 + i64::try_from(months.iter().position(|name| *name == month)?).ok()?;
+    let year: i64 = parts
+        .next()?
+        .parse()
+        .ok()
+        .filter(|year| (1970..=9999).contains(year))?;
+    let mut seconds = 0;
+    for _ in 0..3 {
+        seconds = seconds * 60
+            + parts
+                .next()?
+                .parse::<i64>()
+                .ok()
+                .filter(|n| (0..=60).contains(n))?;
+    }
+    // Days since 1970-01-01, with years that begin in March, so that leap days come last.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
+    Some((days - 719_468) * 86_400 + seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Response<Vec<u8>> {
+        let mut response = Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        response.body(body.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn statuses_are_judged() {
+        for (status, want) in [
+            (200, "sent"),
+            (202, "sent"),
+            (301, "reject"),
+            (400, "reject"),
+            (401, "reject"),
+            (413, "split"),
+            (429, "retry"),
+            (500, "reject"),
+            (502, "retry"),
+            (503, "retry"),
+            (504, "retry"),
+        ] {
+            let got = match judge(&answer(status, &[], b"")) {
+                Ok(_) => "sent",
+                Err(ExportError::Retry { .. }) => "retry",
+                Err(ExportError::Reject { .. }) => "reject",
+                Err(ExportError::Split { .. }) => "split",
+            };
+            assert_eq!(got, want, "{status}");
+        }
+    }
+
+    #[test]
+    fn partial_success_is_read() {
+        let body = [0x0a, 5, 0x08, 3, 0x12, 1, b'x'];
+        let protobuf = [("content-type", "application/x-protobuf")];
+        assert_eq!(judge(&answer(200, &protobuf, &body)).unwrap().refused, 3);
+        assert_eq!(judge(&answer(200, &[], &body)).unwrap().refused, 0);
+        assert_eq!(judge(&answer(200, &protobuf, b"\xff")).unwrap().refused, 0);
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_backend_said() {
+        let status = [0x08, 3, 0x12, 2, b'n', b'o'];
+        let protobuf = [("content-type", "application/x-protobuf")];
+        assert_eq!(
+            refusal(&answer(400, &protobuf, &status)),
+            "status 400 Bad Request: no"
+        );
+        assert_eq!(
+            refusal(&answer(401, &[], b" who? \n")),
+            "status 401 Unauthorized: who?"
+        );
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let after = |headers: &[(&str, &str)]| retry_after(answer(503, headers, b"").headers());
+        let date = ("date", "Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(after(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
+        assert_eq!(
+            after(&[("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT"), date]),
+            Some(Duration::from_secs(30))
+        );
+        assert_eq!(
+            after(&[("retry-after", "Wed, 21 Oct 2015 07:27:00 GMT"), date]),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(after(&[("retry-after", "999999")]), Some(MAX_RETRY_AFTER));
+        assert_eq!(after(&[("retry-after", "soon"), date]), None);
+        assert_eq!(after(&[]), None);
+    }
+
+    #[test]
+    fn dates_are_seconds_since_1970() {
+        assert_eq!(
+            http_date("Sun, 06 Nov 1994 08:49:37 GMT"),
+            Some(784_111_777)
+        );
+        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(
+            http_date("Thu, 29 Feb 2024 12:00:00 GMT"),
+            Some(1_709_208_000)
+        );
+        assert_eq!(http_date("yesterday"), None);
+    }
+
+    #[test]
+    fn bad_urls_are_refused() {
+        for url in ["", "collector:4318", "ftp://x", "http://"] {
+            let settings = OtlpHttpSettings {
+                url: url.into(),
+                ..OtlpHttpSettings::new("")
+            };
+            assert!(
+                OtlpHttp::new(settings, &crate::rt::files::Disk).is_err(),
+                "{url}"
+            );
+        }
+    }
+}

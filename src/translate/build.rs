@@ -1,0 +1,638 @@
+//! Builds a plan: the one place that knows how Prometheus' series become OTLP
+//! (contrib: prometheusreceiver/internal/{transaction,metricfamily,metadata}.go).
+
+use super::Settings;
+use super::name;
+use super::number::parse_float;
+use super::plan::{
+    MetricPlan, Part, Plan, PointKind, PointPlan, ResourcePlan, Role, ScopePlan, Source, TextSet,
+};
+use super::resource;
+use crate::model::batch::Batch;
+use crate::model::labels::METRIC_NAME;
+use crate::model::metadata::{Family, MetricKind};
+use crate::model::series::{FamilyId, RowKind, SeriesId, SeriesTable};
+use crate::pdata::{Attributes, Resource, Scope, Text};
+use std::collections::HashMap;
+
+/// The plan for a batch's table, target, external labels and report. Values and presence are not looked at.
+pub(super) fn plan(batch: &Batch<'_>, settings: &Settings) -> Plan {
+    let mut builder = Builder::new(batch, settings);
+    let table = batch.table;
+    let mut floats = vec![FloatRow::None; table.n_series()];
+    for (at, row) in table.rows().iter().enumerate() {
+        let Some(sample) = builder.sample(row.series, at) else {
+            continue;
+        };
+        let (at, series) = (at as u32, row.series);
+        match row.kind {
+            RowKind::Dropped => {}
+            RowKind::Histogram => builder.histogram(&sample, at),
+            RowKind::Float => {
+                let source = if builder.ends_as_native(&sample) {
+                    Source::LiveRow { row: at }
+                } else {
+                    Source::Row { row: at, series }
+                };
+                let is_taken = builder.float(&sample, source);
+                if let Some(float @ FloatRow::None) = floats.get_mut(series.0 as usize) {
+                    *float = if is_taken {
+                        FloatRow::Taken(at)
+                    } else {
+                        FloatRow::Refused
+                    };
+                }
+            }
+        }
+    }
+    for (at, float) in floats.into_iter().enumerate() {
+        let series = SeriesId(at as u32);
+        let row = match float {
+            FloatRow::None => None,
+            FloatRow::Taken(row) => Some(row),
+            // The receiver does not remember what it refused, so no marker follows.
+            FloatRow::Refused => continue,
+        };
+        let Some(sample) = builder.sample(series, usize::MAX) else {
+            continue;
+        };
+        let source = Source::Marker { series, row };
+        if builder.ends_as_native(&sample) {
+            builder.native_marker(&sample, source);
+        } else if row.is_none() {
+            builder.float(&sample, source);
+        }
+    }
+    for (index, report) in batch.report.iter().enumerate() {
+        let labels = batch.identity.labels.iter().collect();
+        let sample = builder.with_external(report.name, labels, usize::MAX);
+        builder.float(
+            &sample,
+            Source::Report {
+                index: index as u32,
+            },
+        );
+    }
+    builder.finish()
+}
+
+/// The first float row of a series.
+#[derive(Clone, Copy)]
+enum FloatRow {
+    None,
+    Taken(u32),
+    Refused,
+}
+
+/// A series as the receiver sees one of its samples.
+struct Sample<'a> {
+    name: &'a str,
+    /// All labels but the name, external ones included, sorted.
+    labels: Vec<(&'a str, &'a str)>,
+    /// Metadata is looked up as it was when the page had been read this far.
+    row: usize,
+}
+
+impl Sample<'_> {
+    fn label(&self, name: &str) -> &str {
+        self.labels
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map_or("", |(_, value)| value)
+    }
+
+    /// The labels that tell points of one metric apart: not those that name the resource, the scope, or a part.
+    fn distinguishing(&self, part_label: Option<&str>, texts: &mut TextSet) -> Attributes {
+        let mut kept = Vec::new();
+        for (name, value) in &self.labels {
+            let elsewhere = matches!(
+                *name,
+                "instance" | "job" | "__scheme__" | "__metrics_path__"
+            ) || name.starts_with(SCOPE_PREFIX)
+                || part_label == Some(*name);
+            if !elsewhere {
+                kept.push((texts.share(name), texts.share(value)));
+            }
+        }
+        kept.into_iter().collect()
+    }
+}
+
+const SCOPE_PREFIX: &str = "otel_scope_";
+const TARGET_INFO: &str = "target_info";
+
+/// What is said of a metric: by the target, or by the receiver of its report.
+#[derive(Clone, Copy)]
+struct Metadata<'a> {
+    family: &'a str,
+    kind: MetricKind,
+    help: &'a str,
+    unit: &'a str,
+}
+
+impl<'a> Metadata<'a> {
+    fn of(family: &'a Family) -> Self {
+        Self {
+            family: &family.name,
+            kind: family.kind,
+            help: &family.help,
+            unit: &family.unit,
+        }
+    }
+}
+
+/// The report series that the receiver describes itself; the extra ones are unknown to it.
+fn internal(name: &str) -> Option<Metadata<'_>> {
+    let (help, unit) = match name {
+        "up" => ("The scraping was successful", ""),
+        "scrape_duration_seconds" => ("Duration of the scrape", "seconds"),
+        "scrape_samples_scraped" => ("The number of samples the target exposed", ""),
+        "scrape_series_added" => ("The approximate number of new series in this scrape", ""),
+        "scrape_samples_post_metric_relabeling" => (
+            "The number of samples remaining after metric relabeling was applied",
+            "",
+        ),
+        _ => return None,
+    };
+    Some(Metadata {
+        family: name,
+        kind: MetricKind::Gauge,
+        help,
+        unit,
+    })
+}
+
+/// The target's metadata by name, each entry with the row from which it holds.
+struct Store<'a>(HashMap<&'a str, Vec<(usize, &'a Family)>>);
+
+impl<'a> Store<'a> {
+    fn new(table: &'a SeriesTable) -> Self {
+        let mut by_name: HashMap<_, Vec<_>> = HashMap::new();
+        for (at, family) in table.families().iter().enumerate() {
+            let start = table.family_start(FamilyId(at as u32));
+            by_name
+                .entry(&*family.name)
+                .or_default()
+                .push((start, family));
+        }
+        Self(by_name)
+    }
+
+    fn get(&self, name: &str, row: usize) -> Option<Metadata<'a>> {
+        let entries = self.0.get(name)?;
+        let (_, family) = entries.iter().rev().find(|(start, _)| *start <= row)?;
+        Some(Metadata::of(family))
+    }
+
+    /// Metadata for a sample, and the name of its metric (contrib: metadata.go, metadataForMetric).
+    fn find(&self, sample: &Sample<'a>) -> (Metadata<'a>, String) {
+        let name = sample.name;
+        if let Some(metadata) = internal(name).or_else(|| self.get(name, sample.row)) {
+            return (metadata, name.to_owned());
+        }
+        let base = name::normalized(name);
+        match self.get(base, sample.row) {
+            Some(metadata) if metadata.kind == MetricKind::Counter => {
+                let is_created = name.ends_with("_created");
+                (
+                    metadata,
+                    if is_created {
+                        format!("{base}_total")
+                    } else {
+                        name.to_owned()
+                    },
+                )
+            }
+            Some(metadata) => (metadata, base.to_owned()),
+            None => {
+                let unknown = Metadata {
+                    family: name,
+                    kind: MetricKind::Unknown,
+                    help: "",
+                    unit: "",
+                };
+                (unknown, name.to_owned())
+            }
+        }
+    }
+
+    /// The name under which a sample looks for a family that is there already.
+    fn candidate(&self, sample: &Sample<'_>) -> String {
+        let name = sample.name;
+        if self.get(name, sample.row).is_some() {
+            return name.to_owned();
+        }
+        let base = name::normalized(name);
+        let of_counter = self
+            .get(base, sample.row)
+            .is_some_and(|m| m.kind == MetricKind::Counter);
+        // OpenMetrics: `x_created` belongs to the counter `x`, whose metric is `x_total`.
+        if of_counter && name.ends_with("_created") {
+            return format!("{base}_total");
+        }
+        base.to_owned()
+    }
+}
+
+/// A family of the receiver: a metric, or for native histograms one for each kind of buckets.
+#[derive(Clone)]
+struct FamilyPlan {
+    metric: usize,
+    /// For native histograms: the metric of those with custom bounds.
+    custom: Option<usize>,
+    name: String,
+    /// The family's name in the target's metadata.
+    metadata_name: String,
+}
+
+/// Classic and native form of a histogram have one name, but are two metrics.
+type FamilyKey = (bool, String);
+
+struct Builder<'a> {
+    batch: &'a Batch<'a>,
+    settings: &'a Settings,
+    store: Store<'a>,
+    texts: TextSet,
+    plan: Plan,
+    resources: HashMap<(String, String), usize>,
+    scopes: HashMap<(usize, Scope, Text), usize>,
+    families: HashMap<(usize, FamilyKey), FamilyPlan>,
+    points: HashMap<(usize, Attributes), usize>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(batch: &'a Batch<'a>, settings: &'a Settings) -> Self {
+        Self {
+            batch,
+            settings,
+            store: Store::new(batch.table),
+            texts: TextSet::default(),
+            plan: Plan::default(),
+            resources: HashMap::new(),
+            scopes: HashMap::new(),
+            families: HashMap::new(),
+            points: HashMap::new(),
+        }
+    }
+
+    /// A series' sample; none without a name.
+    fn sample(&self, series: SeriesId, row: usize) -> Option<Sample<'a>> {
+        let mut name = None;
+        let labels = self.batch.table.labels(series, self.batch.identity);
+        let others = labels.filter(|(label, value)| {
+            if *label == METRIC_NAME {
+                name = Some(*value);
+            }
+            *label != METRIC_NAME
+        });
+        let others = others.collect();
+        Some(self.with_external(name?, others, row))
+    }
+
+    /// External labels overwrite a sample's own, before anything is read from them.
+    fn with_external(
+        &self,
+        mut name: &'a str,
+        mut labels: Vec<(&'a str, &'a str)>,
+        row: usize,
+    ) -> Sample<'a> {
+        for (label, value) in self.batch.external.iter() {
+            if label == METRIC_NAME {
+                name = value;
+                continue;
+            }
+            match labels.binary_search_by(|(n, _)| (*n).cmp(label)) {
+                Ok(at) => labels[at].1 = value,
+                Err(at) => labels.insert(at, (label, value)),
+            }
+        }
+        Sample { name, labels, row }
+    }
+
+    /// False if the sample can't be part of any point.
+    fn float(&mut self, sample: &Sample<'a>, source: Source) -> bool {
+        let resource = self.resource(sample);
+        if sample.name == TARGET_INFO {
+            // Its value means nothing, and neither does its marker.
+            if let Source::Row { row, .. } | Source::LiveRow { row } = source {
+                self.target_info(resource, sample, row);
+            }
+            return false;
+        }
+        let scope = self.scope(resource, sample);
+        let family = self.family(scope, sample, false);
+        let kind = self
+            .plan
+            .metrics
+            .get(family.metric)
+            .map(|metric| metric.kind);
+        let role = kind.and_then(|kind| role(kind, &family.metadata_name, sample));
+        if let Some(role) = role {
+            self.part(family.metric, sample, Part { source, role });
+        }
+        role.is_some()
+    }
+
+    /// Whether the histogram has custom bounds is seen only when it comes: it has a place in both metrics.
+    fn histogram(&mut self, sample: &Sample<'a>, row: u32) {
+        let resource = self.resource(sample);
+        let scope = self.scope(resource, sample);
+        let family = self.family(scope, sample, true);
+        let part = Part {
+            source: Source::LiveRow { row },
+            role: Role::Native,
+        };
+        self.part(family.metric, sample, part);
+        if let Some(custom) = family.custom {
+            self.part(custom, sample, part);
+        }
+    }
+
+    fn native_marker(&mut self, sample: &Sample<'a>, source: Source) {
+        let resource = self.resource(sample);
+        let scope = self.scope(resource, sample);
+        let family = self.family(scope, sample, true);
+        self.part(
+            family.metric,
+            sample,
+            Part {
+                source,
+                role: Role::Native,
+            },
+        );
+    }
+
+    /// Whether the float that marks this series' end stands for a native histogram: the target declares a histogram of
+    /// exactly this name (contrib: transaction.go, detectAndStoreNativeHistogramStaleness).
+    fn ends_as_native(&self, sample: &Sample<'_>) -> bool {
+        sample.name != TARGET_INFO
+            && self
+                .store
+                .get(sample.name, sample.row)
+                .is_some_and(|metadata| metadata.kind == MetricKind::Histogram)
+    }
+
+    fn resource(&mut self, sample: &Sample<'_>) -> usize {
+        let target = &self.batch.identity.labels;
+        let of = |label| match sample.label(label) {
+            // Federated series may lack them.
+            "" => target.get(label).unwrap_or_default(),
+            own => own,
+        };
+        let (job, instance) = (of("job"), of("instance"));
+        let key = (job.to_owned(), instance.to_owned());
+        if let Some(&known) = self.resources.get(&key) {
+            return known;
+        }
+        let identity = self.batch.identity;
+        let attributes = resource::attributes(
+            job,
+            instance,
+            &identity.discovered_scheme,
+            &identity.discovered.labels(),
+            &mut self.texts,
+        );
+        let at = self.plan.resources.len();
+        self.plan.resources.push(ResourcePlan {
+            resource: Resource {
+                attributes: attributes.into_iter().collect(),
+            },
+            infos: Vec::new(),
+            scopes: Vec::new(),
+        });
+        self.resources.insert(key, at);
+        at
+    }
+
+    fn target_info(&mut self, resource: usize, sample: &Sample<'_>, row: u32) {
+        let labels = sample
+            .labels
+            .iter()
+            .filter(|(name, _)| !matches!(*name, "job" | "instance"));
+        let attributes = labels
+            .map(|(name, value)| (self.texts.share(name), self.texts.share(value)))
+            .collect();
+        if let Some(resource) = self.plan.resources.get_mut(resource) {
+            resource.infos.push((row, attributes));
+        }
+    }
+
+    fn scope(&mut self, resource: usize, sample: &Sample<'_>) -> usize {
+        let mut scope = Scope::default();
+        let mut schema_url = Text::default();
+        let mut attributes = Vec::new();
+        for (label, value) in &sample.labels {
+            let Some(key) = label.strip_prefix(SCOPE_PREFIX) else {
+                continue;
+            };
+            let value = self.texts.share(value);
+            match key {
+                "name" => scope.name = value,
+                "version" => scope.version = value,
+                "schema_url" => schema_url = value,
+                other => attributes.push((self.texts.share(other), value)),
+            }
+        }
+        scope.attributes = attributes.into_iter().collect();
+        if scope == Scope::default() && schema_url.is_empty() {
+            scope.name = Text::clone(&self.settings.scope_name);
+            scope.version = Text::clone(&self.settings.scope_version);
+        }
+        let key = (resource, scope, schema_url);
+        if let Some(&known) = self.scopes.get(&key) {
+            return known;
+        }
+        let at = self.plan.scopes.len();
+        self.plan.scopes.push(ScopePlan {
+            scope: key.1.clone(),
+            schema_url: Text::clone(&key.2),
+            metrics: Vec::new(),
+        });
+        if let Some(resource) = self.plan.resources.get_mut(resource) {
+            resource.scopes.push(at);
+        }
+        self.scopes.insert(key, at);
+        at
+    }
+
+    /// The family of a sample (contrib: transaction.go, getOrCreateMetricFamily).
+    fn family(&mut self, scope: usize, sample: &Sample<'a>, is_native: bool) -> FamilyPlan {
+        let exact = (scope, (is_native, sample.name.to_owned()));
+        if let Some(known) = self.families.get(&exact) {
+            return known.clone();
+        }
+        let candidate = (scope, (is_native, self.store.candidate(sample)));
+        match self.families.get(&candidate) {
+            Some(known) if self.includes(known, sample.name) => known.clone(),
+            _ => self.new_family(scope, sample, is_native),
+        }
+    }
+
+    fn includes(&self, family: &FamilyPlan, name: &str) -> bool {
+        let metric = self.plan.metrics.get(family.metric);
+        let is_merged = metric.is_some_and(|metric| !metric.is_plain_gauge());
+        match metric.map(|metric| metric.kind) {
+            Some(PointKind::Sum { .. }) => name::normalized(name) == family.metadata_name,
+            _ if is_merged => name::normalized(name) == family.name,
+            _ => name == family.name,
+        }
+    }
+
+    fn new_family(&mut self, scope: usize, sample: &Sample<'a>, is_native: bool) -> FamilyPlan {
+        let (mut metadata, name) = self.store.find(sample);
+        if is_native {
+            metadata.kind = MetricKind::Histogram;
+        }
+        let kind = if is_native {
+            PointKind::ExponentialHistogram
+        } else {
+            match metadata.kind {
+                MetricKind::Counter => PointKind::Sum { is_monotonic: true },
+                MetricKind::Info | MetricKind::StateSet => PointKind::Sum {
+                    is_monotonic: false,
+                },
+                MetricKind::Histogram => PointKind::Histogram,
+                MetricKind::Summary => PointKind::Summary,
+                MetricKind::Gauge | MetricKind::Unknown | MetricKind::GaugeHistogram => {
+                    PointKind::Gauge
+                }
+            }
+        };
+        let metric = self.metric(scope, &name, &metadata, kind);
+        let custom =
+            is_native.then(|| self.metric(scope, &name, &metadata, PointKind::CustomHistogram));
+        if let Some(plan) = self.plan.metrics.get_mut(metric) {
+            // One family upstream: while histograms with custom bounds live, the markers of others find no place.
+            plan.yields_to = custom;
+        }
+        let family = FamilyPlan {
+            metric,
+            custom,
+            name: name.clone(),
+            metadata_name: metadata.family.into(),
+        };
+        let replaced = self
+            .families
+            .insert((scope, (is_native, name)), family.clone());
+        if let Some(before) = replaced.and_then(|family| self.plan.metrics.get_mut(family.metric)) {
+            before.yields_to = Some(metric);
+        }
+        family
+    }
+
+    fn metric(
+        &mut self,
+        scope: usize,
+        name: &str,
+        metadata: &Metadata<'_>,
+        kind: PointKind,
+    ) -> usize {
+        let is_sum = matches!(kind, PointKind::Sum { .. });
+        let name = if self.settings.trim_metric_suffixes {
+            name::trimmed(name, is_sum, metadata.unit)
+        } else {
+            name.to_owned()
+        };
+        let texts = &mut self.texts;
+        let at = self.plan.metrics.len();
+        let prometheus_type = (texts.share(TYPE_KEY), texts.share(metadata.kind.as_str()));
+        self.plan.metrics.push(MetricPlan {
+            name: texts.share(&name),
+            description: texts.share(metadata.help),
+            unit: texts.share(&name::ucum(metadata.unit)),
+            metadata: [prometheus_type].into_iter().collect(),
+            kind,
+            points: Vec::new(),
+            yields_to: None,
+        });
+        if let Some(scope) = self.plan.scopes.get_mut(scope) {
+            scope.metrics.push(at);
+        }
+        at
+    }
+
+    fn part(&mut self, metric: usize, sample: &Sample<'_>, part: Part) {
+        let Some(plan) = self.plan.metrics.get_mut(metric) else {
+            return;
+        };
+        let part_label = match plan.kind {
+            PointKind::Histogram | PointKind::CustomHistogram => Some("le"),
+            PointKind::Summary => Some("quantile"),
+            _ => None,
+        };
+        let key = sample.distinguishing(part_label, &mut self.texts);
+        let points = &mut self.plan.points;
+        let at = *self
+            .points
+            .entry((metric, key))
+            .or_insert_with_key(|(_, key)| {
+                plan.points.push(points.len());
+                let attributes = match plan.kind {
+                    // Two points that differ in `le` only look alike afterwards, as upstream.
+                    PointKind::ExponentialHistogram => without(key, "le"),
+                    _ => key.clone(),
+                };
+                points.push(PointPlan {
+                    attributes,
+                    parts: Vec::new(),
+                });
+                points.len() - 1
+            });
+        if let Some(point) = points.get_mut(at) {
+            point.parts.push(part);
+        }
+    }
+
+    /// Buckets in the order of their bounds, so that a scrape need not sort them.
+    fn finish(mut self) -> Plan {
+        for point in &mut self.plan.points {
+            point.parts.sort_by(|a, b| match (a.role, b.role) {
+                (Role::Bucket(a), Role::Bucket(b)) => a.partial_cmp(&b).unwrap_or_else(|| {
+                    // NaN stands before all numbers.
+                    b.is_nan().cmp(&a.is_nan())
+                }),
+                (Role::Bucket(_), _) => std::cmp::Ordering::Greater,
+                (_, Role::Bucket(_)) => std::cmp::Ordering::Less,
+                _ => a.source.cmp(&b.source),
+            });
+        }
+        self.plan
+    }
+}
+
+const TYPE_KEY: &str = "prometheus.type";
+
+impl MetricPlan {
+    /// A gauge that is no remnant of a gauge histogram: only samples of exactly its name belong to it.
+    fn is_plain_gauge(&self) -> bool {
+        self.kind == PointKind::Gauge
+            && self.metadata.get(TYPE_KEY) != Some(MetricKind::GaugeHistogram.as_str())
+    }
+}
+
+fn without(attributes: &Attributes, key: &str) -> Attributes {
+    let kept = attributes.iter().filter(|(k, _)| *k != key);
+    kept.map(|(key, value)| (Text::from(key), Text::from(value)))
+        .collect()
+}
+
+/// What a sample is to its point; none if it can't be part of one (contrib: metricfamily.go, addSeries).
+fn role(kind: PointKind, metadata_name: &str, sample: &Sample<'_>) -> Option<Role> {
+    let name = sample.name;
+    let is_created = name.strip_suffix("_created") == Some(metadata_name);
+    let bound_label = match kind {
+        PointKind::Histogram => "le",
+        PointKind::Summary => "quantile",
+        PointKind::Sum { .. } if is_created => return Some(Role::Created),
+        _ => return Some(Role::Value),
+    };
+    if name.ends_with("_sum") {
+        Some(Role::Sum)
+    } else if name.ends_with("_count") {
+        Some(Role::Count)
+    } else if is_created {
+        Some(Role::Created)
+    } else {
+        parse_float(sample.label(bound_label)).map(Role::Bucket)
+    }
+}

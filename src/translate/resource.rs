@@ -27,13 +27,17 @@ pub(super) fn attributes(
 ) -> Vec<(Text, Text)> {
     let (host, port) = split_host_port(instance).unwrap_or((instance, ""));
     let mut attributes = Vec::new();
-    put(&mut attributes, texts, "service.name", job);
+    let mut set = |key: &str, value: &str| {
+        let (key, value) = (texts.share(key), texts.share(value));
+        put(&mut attributes, key, value);
+    };
+    set("service.name", job);
     if is_discernible(host) {
-        put(&mut attributes, texts, "server.address", host);
+        set("server.address", host);
     }
-    put(&mut attributes, texts, "service.instance.id", instance);
-    put(&mut attributes, texts, "server.port", port);
-    put(&mut attributes, texts, "url.scheme", scheme);
+    set("service.instance.id", instance);
+    set("server.port", port);
+    set("url.scheme", scheme);
     let label = |name: &str| {
         let value = discovered.get(name).unwrap_or_default();
         String::from_utf8_lossy(value)
@@ -41,30 +45,29 @@ pub(super) fn attributes(
     for (name, key) in KUBERNETES {
         let value = label(name);
         if !value.is_empty() {
-            put(&mut attributes, texts, key, &value);
+            set(key, &value);
         }
     }
     let controller = label("__meta_kubernetes_pod_controller_name");
     let key = match &*label("__meta_kubernetes_pod_controller_kind") {
-        "ReplicaSet" => "k8s.replicaset.name",
-        "DaemonSet" => "k8s.daemonset.name",
-        "StatefulSet" => "k8s.statefulset.name",
-        "Job" => "k8s.job.name",
-        "CronJob" => "k8s.cronjob.name",
-        _ => return attributes,
+        "ReplicaSet" => Some("k8s.replicaset.name"),
+        "DaemonSet" => Some("k8s.daemonset.name"),
+        "StatefulSet" => Some("k8s.statefulset.name"),
+        "Job" => Some("k8s.job.name"),
+        "CronJob" => Some("k8s.cronjob.name"),
+        _ => None,
     };
-    if !controller.is_empty() {
-        put(&mut attributes, texts, key, &controller);
+    if let Some(key) = key.filter(|_| !controller.is_empty()) {
+        set(key, &controller);
     }
     attributes
 }
 
 /// Sets an attribute; one of equal key is replaced.
-fn put(attributes: &mut Vec<(Text, Text)>, texts: &mut TextSet, key: &str, value: &str) {
-    let value = texts.share(value);
-    match attributes.iter_mut().find(|(k, _)| **k == *key) {
+pub(super) fn put(attributes: &mut Vec<(Text, Text)>, key: Text, value: Text) {
+    match attributes.iter_mut().find(|(k, _)| *k == key) {
         Some(attribute) => attribute.1 = value,
-        None => attributes.push((texts.share(key), value)),
+        None => attributes.push((key, value)),
     }
 }
 

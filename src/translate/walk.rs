@@ -3,6 +3,7 @@
 use super::histogram;
 use super::number::{nanos_of_ms, nanos_of_seconds, to_u64};
 use super::plan::{MetricPlan, Part, Plan, PointKind, PointPlan, ResourcePlan, Role, Source};
+use super::resource::put;
 use crate::model::batch::Batch;
 use crate::model::exemplar::Exemplar as ScrapedExemplar;
 use crate::model::histogram::{CUSTOM_BUCKETS, Histogram as Native};
@@ -87,10 +88,7 @@ impl Walk<'_> {
             .chain(infos)
             .flat_map(|(_, labels)| labels)
         {
-            match attributes.iter_mut().find(|(k, _)| k == key) {
-                Some(known) => known.1 = Text::clone(value),
-                None => attributes.push((Text::clone(key), Text::clone(value))),
-            }
+            put(&mut attributes, Text::clone(key), Text::clone(value));
         }
         Resource {
             attributes: attributes.into_iter().collect(),
@@ -441,7 +439,7 @@ fn exemplar(scraped: &ScrapedExemplar, time_ms: i64) -> Exemplar {
         span_id: None,
     };
     let mut others = Vec::new();
-    for (name, value) in &scraped.labels {
+    for (name, value) in scraped.labels.raw() {
         let is_id = if name.eq_ignore_ascii_case(b"trace_id") {
             let id = id(value);
             exemplar.trace_id = id.or(exemplar.trace_id);
@@ -455,7 +453,7 @@ fn exemplar(scraped: &ScrapedExemplar, time_ms: i64) -> Exemplar {
         };
         if !is_id {
             let text = |bytes| Text::from(String::from_utf8_lossy(bytes));
-            others.push((text(name), text(value)));
+            put(&mut others, text(name), text(value));
         }
     }
     exemplar.filtered_attributes = others.into_iter().collect();

@@ -1,6 +1,9 @@
 //! The command line: every flag is defined once, with its help text and what it sets. Nothing is read or started here.
 
+use crate::selector;
 use log::LevelFilter;
+use prometheus_operator_receiver::exporters::Compression;
+use prometheus_operator_receiver::kube::types::meta::LabelSelector;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,10 +37,10 @@ pub(crate) struct Args {
     pub(crate) additional_scrape_configs: Option<PathBuf>,
     pub(crate) namespaces: Vec<String>,
     pub(crate) deny_namespaces: Vec<String>,
-    pub(crate) service_monitors: Option<String>,
-    pub(crate) service_monitor_namespaces: Option<String>,
-    pub(crate) pod_monitors: Option<String>,
-    pub(crate) pod_monitor_namespaces: Option<String>,
+    pub(crate) service_monitors: Option<LabelSelector>,
+    pub(crate) service_monitor_namespaces: Option<LabelSelector>,
+    pub(crate) pod_monitors: Option<LabelSelector>,
+    pub(crate) pod_monitor_namespaces: Option<LabelSelector>,
     pub(crate) output: Output,
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) otlp_headers: Vec<(String, String)>,
@@ -59,13 +62,6 @@ pub(crate) enum Output {
     StdoutText,
     /// A line of OTLP/JSON per scrape.
     StdoutJson,
-}
-
-/// How OTLP requests are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Compression {
-    None,
-    Gzip,
 }
 
 /// One flag: its name, the placeholder of its value (empty: a switch), its help, and what it does.
@@ -162,28 +158,40 @@ const FLAGS: &[Flag] = &[
         name: "service-monitor-selector",
         value: "LABELS",
         help: "Only ServiceMonitors with such labels: team=a,env in (x,y),!old",
-        set: |a, v| some(&mut a.service_monitors, v),
+        set: |a, v| {
+            parse(&mut a.service_monitors, &v, |v| {
+                selector::parse(v).map(Some)
+            })
+        },
     },
     Flag {
         group: Group::Selection,
         name: "service-monitor-namespace-selector",
         value: "LABELS",
         help: "Only ServiceMonitors in namespaces with such labels",
-        set: |a, v| some(&mut a.service_monitor_namespaces, v),
+        set: |a, v| {
+            parse(&mut a.service_monitor_namespaces, &v, |v| {
+                selector::parse(v).map(Some)
+            })
+        },
     },
     Flag {
         group: Group::Selection,
         name: "pod-monitor-selector",
         value: "LABELS",
         help: "Only PodMonitors with such labels",
-        set: |a, v| some(&mut a.pod_monitors, v),
+        set: |a, v| parse(&mut a.pod_monitors, &v, |v| selector::parse(v).map(Some)),
     },
     Flag {
         group: Group::Selection,
         name: "pod-monitor-namespace-selector",
         value: "LABELS",
         help: "Only PodMonitors in namespaces with such labels",
-        set: |a, v| some(&mut a.pod_monitor_namespaces, v),
+        set: |a, v| {
+            parse(&mut a.pod_monitor_namespaces, &v, |v| {
+                selector::parse(v).map(Some)
+            })
+        },
     },
     Flag {
         group: Group::Output,

@@ -7,6 +7,8 @@
 mod check;
 mod cli;
 mod logging;
+mod otlp;
+mod selector;
 mod signal;
 
 use cli::Command;

@@ -1,1 +1,6 @@
-//! From discovery configurations and cluster objects to target groups.
+//! Target groups of jobs: found in Kubernetes, in files, over HTTP, or written in the configuration.
+//! Nothing of scraping is known here.
+
+pub mod manager;
+
+pub use manager::{JobDiscovery, Manager, Surroundings};

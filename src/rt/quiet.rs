@@ -62,8 +62,9 @@ impl<K: Hash + Eq> Quiet<K> {
     }
 
     /// Forgets a key whose trouble is over: its next message is logged at once.
-    pub fn forget(&self, key: &K) {
-        self.seen.lock().remove(key);
+    /// Returns whether there was any.
+    pub fn forget(&self, key: &K) -> bool {
+        self.seen.lock().remove(key).is_some()
     }
 }
 

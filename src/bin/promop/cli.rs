@@ -4,6 +4,7 @@ use crate::selector;
 use log::LevelFilter;
 use prometheus_operator_receiver::exporters::Compression;
 use prometheus_operator_receiver::kube::types::meta::LabelSelector;
+use prometheus_operator_receiver::operator;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -101,7 +102,7 @@ const RUN: &[Group] = &[
     Group::Output,
     Group::Settings,
 ];
-const GENERATE: &[Group] = &[Group::Generate, Group::Selection, Group::Settings];
+const GENERATE: &[Group] = &[Group::Generate, Group::Selection];
 
 const FLAGS: &[Flag] = &[
     Flag {
@@ -381,6 +382,28 @@ fn flags_of(args: Vec<OsString>, groups: &[Group]) -> Result<Args, String> {
 }
 
 impl Args {
+    /// Puts the selectors that were given in the place of those in the settings.
+    pub(crate) fn select(&self, settings: &mut operator::Settings) {
+        let spec = &mut settings.spec;
+        let given = [
+            (&self.service_monitors, &mut spec.service_monitor_selector),
+            (
+                &self.service_monitor_namespaces,
+                &mut spec.service_monitor_namespace_selector,
+            ),
+            (&self.pod_monitors, &mut spec.pod_monitor_selector),
+            (
+                &self.pod_monitor_namespaces,
+                &mut spec.pod_monitor_namespace_selector,
+            ),
+        ];
+        for (given, setting) in given {
+            if given.is_some() {
+                setting.clone_from(given);
+            }
+        }
+    }
+
     fn checked(self) -> Result<Self, String> {
         let exclusive: [&[(bool, &str)]; 2] = [
             &[

@@ -6,6 +6,7 @@
 
 mod check;
 mod cli;
+mod generate;
 mod logging;
 mod otlp;
 mod selector;
@@ -20,6 +21,7 @@ enum Exit {
     Fine = 0,
     Failure = 1,
     Usage = 2,
+    Rejected = 3,
 }
 
 impl From<Exit> for ExitCode {
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
     };
     let done = match command {
         Command::Check(file) => check::check(&file),
-        Command::Generate(_) => Err("generate is not built yet".to_owned()),
+        Command::Generate(args) => generate::generate(&args),
         Command::Run(_) => Err("run is not built yet".to_owned()),
         Command::Version => print(&version()),
         Command::Help(text) => print(&text),

@@ -1,0 +1,220 @@
+//! `promop generate`: what prometheus-operator would write for the monitors in files (decisions.md 23).
+
+use crate::Exit;
+use crate::check::read;
+use crate::cli::Args;
+use prometheus_operator_receiver::kube::manifest::{self, Object};
+use prometheus_operator_receiver::operator::{self, Assets, Generated, Settings, Snapshot, expand};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Prints the configuration; what was rejected goes to standard error.
+///
+/// # Errors
+/// The input cannot be read, or the settings do not allow a configuration.
+pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
+    let input = args.input.as_deref().ok_or("no input")?;
+    let (objects, mut complaints) = objects_of(input)?;
+    let settings = settings(args, &objects)?;
+    let (text, generated) = document(args, &objects, &settings)?;
+    complaints.extend(
+        generated
+            .rejected
+            .iter()
+            .map(|rejection| format!("rejected {rejection}")),
+    );
+    for complaint in &complaints {
+        eprintln!("promop: {complaint}");
+    }
+    print!("{text}");
+    Ok(if complaints.is_empty() {
+        Exit::Fine
+    } else {
+        Exit::Rejected
+    })
+}
+
+/// The objects of a folder, a file or standard input, and which documents are none.
+fn objects_of(input: &Path) -> Result<(Vec<Object>, Vec<String>), String> {
+    let unreadable = |path: &Path, err: io::Error| format!("{}: {err}", path.display());
+    let mut files = Vec::new();
+    if input.is_dir() {
+        find(input, &mut files).map_err(|err| unreadable(input, err))?;
+        files.sort();
+    } else {
+        files.push(input.to_owned());
+    }
+    let (mut objects, mut complaints) = (Vec::new(), Vec::new());
+    for file in files {
+        let bytes = read(&file).map_err(|err| unreadable(&file, err))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| format!("{}: not UTF-8", file.display()))?;
+        let (found, errors) = manifest::read(&file.to_string_lossy(), &text);
+        objects.extend(found);
+        complaints.extend(errors.iter().map(ToString::to_string));
+    }
+    Ok((objects, complaints))
+}
+
+/// YAML and JSON files at any depth; what begins with a dot is left out, as `kubectl apply -R` would have it.
+fn find(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if hidden {
+            continue;
+        }
+        if path.is_dir() {
+            find(&path, files)?;
+        } else if path
+            .extension()
+            .is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
+        {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// What the chosen object says, else the defaults; flags win.
+fn settings(args: &Args, objects: &[Object]) -> Result<Settings, String> {
+    let mut settings = match inherited(args.inherit.as_deref(), objects)? {
+        Some(object) => {
+            let (kind, namespace, name) = (object.kind(), object.namespace(), object.name());
+            eprintln!("promop: settings inherited from {kind} {namespace}/{name}");
+            let (settings, left) =
+                Settings::from_prometheus(&object.value).map_err(|err| err.to_string())?;
+            for field in left {
+                eprintln!("promop: not carried over: {field}");
+            }
+            settings
+        }
+        None => Settings::default(),
+    };
+    args.select(&mut settings);
+    Ok(settings)
+}
+
+/// The object to inherit from: the named one, or the only one.
+fn inherited<'a>(
+    wanted: Option<&str>,
+    objects: &'a [Object],
+) -> Result<Option<&'a Object>, String> {
+    let candidates: Vec<_> = objects
+        .iter()
+        .filter(|object| matches!(object.kind(), "Prometheus" | "PrometheusAgent"))
+        .collect();
+    let name =
+        |object: &Object| format!("{}/{}/{}", object.kind(), object.namespace(), object.name());
+    let all = || {
+        candidates
+            .iter()
+            .map(|object| name(object))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match (wanted, candidates.as_slice()) {
+        (Some("none"), _) | (None, []) => Ok(None),
+        (None, [one]) => Ok(Some(one)),
+        (None, _) => Err(format!(
+            "several objects to inherit from; choose with --inherit: {}",
+            all()
+        )),
+        (Some(wanted), _) => {
+            let found = candidates
+                .iter()
+                .find(|object| name(object).eq_ignore_ascii_case(wanted));
+            found
+                .map(|object| Some(*object))
+                .ok_or_else(|| match candidates.as_slice() {
+                    [] => format!(
+                        "--inherit {wanted}: the input has no Prometheus or PrometheusAgent"
+                    ),
+                    _ => format!("--inherit {wanted}: not in the input, which has {}", all()),
+                })
+        }
+    }
+}
+
+fn document(
+    args: &Args,
+    objects: &[Object],
+    settings: &Settings,
+) -> Result<(String, Generated), String> {
+    let (mut snapshot, mut assets) = (Snapshot::default(), Assets::default());
+    for object in objects {
+        // Any other kind has no part in the configuration.
+        _ = snapshot.add(object) || assets.add(object);
+    }
+    snapshot.complete_namespaces(&settings.namespace);
+    let own = |names: &[String]| -> Vec<String> {
+        let real = names.iter().map(|name| {
+            if name == "own" {
+                &settings.namespace
+            } else {
+                name
+            }
+        });
+        real.cloned().collect()
+    };
+    snapshot.restrict(&own(&args.namespaces), &own(&args.deny_namespaces));
+    let generated =
+        operator::generate(&snapshot, &assets, settings).map_err(|err| err.to_string())?;
+    let mut text = generated.document();
+    if args.expand {
+        let pod = expand::pod_environment(settings, 0, 0);
+        text = expand::expand(&text, &|name| pod.get(name).cloned());
+    }
+    Ok((text, generated))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(wanted: Option<&str>, names: &[&str], want: Result<Option<&str>, &str>) {
+        let text: Vec<_> = names
+            .iter()
+            .map(|name| {
+                let (kind, name) = name.split_once(' ').unwrap();
+                format!("kind: {kind}\nmetadata: {{namespace: m, name: {name}}}\n")
+            })
+            .collect();
+        let (objects, errors) = manifest::read("f", &text.join("---\n"));
+        assert!(errors.is_empty());
+        let got = inherited(wanted, &objects).map(|found| found.map(Object::name));
+        assert_eq!(got, want.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn inheriting() {
+        check(None, &["Pod a"], Ok(None));
+        check(None, &["Prometheus a", "Pod b"], Ok(Some("a")));
+        check(Some("none"), &["Prometheus a"], Ok(None));
+        check(
+            Some("prometheusagent/m/b"),
+            &["Prometheus a", "PrometheusAgent b"],
+            Ok(Some("b")),
+        );
+        check(
+            None,
+            &["Prometheus a", "PrometheusAgent b"],
+            Err(
+                "several objects to inherit from; choose with --inherit: Prometheus/m/a, PrometheusAgent/m/b",
+            ),
+        );
+        check(
+            Some("x"),
+            &["Prometheus a"],
+            Err("--inherit x: not in the input, which has Prometheus/m/a"),
+        );
+        check(
+            Some("x"),
+            &[],
+            Err("--inherit x: the input has no Prometheus or PrometheusAgent"),
+        );
+    }
+}

@@ -12,8 +12,11 @@
     unreachable_pub
 )]
 
+mod exporters;
 mod fake;
 #[allow(dead_code)] // until every area's harness is written
 mod golden;
 mod house;
 mod http;
+mod pages;
+mod pipeline;

@@ -4,4 +4,5 @@
 #![allow(clippy::let_underscore_must_use)]
 
 pub mod http;
+pub mod sink;
 pub mod tls;

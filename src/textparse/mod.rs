@@ -6,10 +6,15 @@
 //! collected. All readers are iterative and linear in the page's length.
 
 mod choose;
+mod compact;
+mod convert;
+mod family;
 mod line;
+mod nhcb;
 mod number;
 mod openmetrics;
 mod prometheus;
+mod protobuf;
 mod start_time;
 
 use crate::model::exemplar::Exemplar;
@@ -170,24 +175,42 @@ pub struct Parser<'p> {
 
 #[derive(Debug)]
 enum Reader<'p> {
-    Text(prometheus::Reader<'p>),
+    Text(TextReader<'p>),
+    Converting(Box<nhcb::Reader<'p>>),
+    Protobuf(Box<protobuf::Reader<'p>>),
+}
+
+/// Either of the text formats.
+#[derive(Debug)]
+enum TextReader<'p> {
+    Prometheus(prometheus::Reader<'p>),
     OpenMetrics(Box<openmetrics::Reader<'p>>),
-    Unbuilt(Format),
 }
 
 impl<'p> Parser<'p> {
     /// A reader of `page`.
     pub fn new(page: &'p [u8], format: Format, options: Options) -> Self {
-        let reader = match format {
-            Format::Text => {
-                Reader::Text(prometheus::Reader::new(page, options.type_and_unit_labels))
+        let type_and_unit = options.type_and_unit_labels;
+        let text = match format {
+            Format::Text => TextReader::Prometheus(prometheus::Reader::new(page, type_and_unit)),
+            Format::OpenMetrics => {
+                let with_start = options.start_timestamps;
+                let reader = openmetrics::Reader::new(page, type_and_unit, with_start);
+                TextReader::OpenMetrics(Box::new(reader))
             }
-            Format::OpenMetrics => Reader::OpenMetrics(Box::new(openmetrics::Reader::new(
-                page,
-                options.type_and_unit_labels,
-                options.start_timestamps,
-            ))),
-            other => Reader::Unbuilt(other),
+            Format::Protobuf => {
+                let reader = protobuf::Reader::new(page, options);
+                return Self {
+                    reader: Reader::Protobuf(Box::new(reader)),
+                    ended: false,
+                };
+            }
+        };
+        let reader = if options.convert_to_nhcb {
+            let reader = nhcb::Reader::new(text, options.classic_histograms);
+            Reader::Converting(Box::new(reader))
+        } else {
+            Reader::Text(text)
         };
         Self {
             reader,
@@ -203,13 +226,56 @@ impl<'p> Parser<'p> {
         }
         let entry = match &mut self.reader {
             Reader::Text(reader) => reader.next(),
-            Reader::OpenMetrics(reader) => reader.next(),
-            Reader::Unbuilt(format) => Some(Err(Error {
-                at: 0,
-                message: format!("the reader for {format:?} is not built yet"),
-            })),
+            Reader::Converting(reader) => reader.next(),
+            Reader::Protobuf(reader) => reader.next(),
         };
         self.ended = !matches!(entry, Some(Ok(_)));
         entry
+    }
+}
+
+impl<'p> TextReader<'p> {
+    fn next(&mut self) -> Option<Result<Entry<'_>, Error>> {
+        match self.step() {
+            Ok(Step::End) => None,
+            Ok(step) => Some(Ok(self.entry(step))),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    fn step(&mut self) -> Result<Step, Error> {
+        match self {
+            Self::Prometheus(reader) => reader.step(),
+            Self::OpenMetrics(reader) => reader.step(),
+        }
+    }
+
+    fn entry(&mut self, step: Step) -> Entry<'_> {
+        match self {
+            Self::Prometheus(reader) => reader.sample.entry(step, line::unescape_help, 0, &[]),
+            Self::OpenMetrics(reader) => reader.entry(step),
+        }
+    }
+
+    fn sample(&self) -> &line::Sample<'p> {
+        match self {
+            Self::Prometheus(reader) => &reader.sample,
+            Self::OpenMetrics(reader) => &reader.sample,
+        }
+    }
+
+    fn exemplars(&self) -> &[Exemplar] {
+        match self {
+            Self::Prometheus(_) => &[],
+            Self::OpenMetrics(reader) => reader.exemplars(),
+        }
+    }
+
+    /// The start timestamp of the sample read last, if the job wants such and the page says; else 0.
+    fn start(&mut self) -> i64 {
+        match self {
+            Self::Prometheus(_) => 0,
+            Self::OpenMetrics(reader) => reader.start(),
+        }
     }
 }

@@ -63,22 +63,12 @@ impl<'p> Reader<'p> {
         }
     }
 
-    pub(super) fn next(&mut self) -> Option<Result<Entry<'_>, Error>> {
-        let step = match self.step() {
-            Ok(Step::End) => return None,
-            Ok(step) => step,
-            Err(error) => return Some(Err(error)),
-        };
+    pub(super) fn entry(&mut self, step: Step) -> Entry<'_> {
         let start = match step {
             Step::Series => self.start(),
             _ => 0,
         };
-        Some(Ok(self.sample.entry(
-            step,
-            unescape,
-            start,
-            self.exemplars(),
-        )))
+        self.sample.entry(step, unescape, start, self.exemplars())
     }
 
     pub(super) fn exemplars(&self) -> &[Exemplar] {

@@ -3,10 +3,9 @@
 
 use super::line::{
     LABEL_REST, LABEL_START, LabelAt, METRIC_REST, METRIC_START, Page, Sample, Span, is, span,
-    unescape_help,
 };
 use super::number::{parse_decimal, parse_short};
-use super::{Entry, Error, Step};
+use super::{Error, Step};
 use crate::model::metadata::MetricKind;
 
 #[derive(Debug)]
@@ -26,14 +25,6 @@ impl<'p> Reader<'p> {
             at: 0,
             kind: MetricKind::Unknown,
             sample: Sample::new(page, type_and_unit),
-        }
-    }
-
-    pub(super) fn next(&mut self) -> Option<Result<Entry<'_>, Error>> {
-        match self.step() {
-            Ok(Step::End) => None,
-            Ok(step) => Some(Ok(self.sample.entry(step, unescape_help, 0, &[]))),
-            Err(error) => Some(Err(error)),
         }
     }
 

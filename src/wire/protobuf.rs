@@ -9,7 +9,7 @@ pub enum Error {
     Truncated,
     /// A varint of more than ten bytes.
     VarintOverflow,
-    /// Field number 0 or beyond 2^29.
+    /// Field number 0 or negative.
     BadFieldNumber,
     /// Wire type 6 or 7, or a group's end without its start.
     BadWireType,
@@ -43,14 +43,12 @@ pub enum Value<'a> {
     Group,
 }
 
-/// Reads the fields of one message in order.
+/// Reads the fields of one message in order, as generously as gogo's generated code, which reads pages for Prometheus: of
+/// a varint's bits those beyond 64 are dropped, of a field number's those beyond 32, and inside groups only lengths count.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     rest: &'a [u8],
 }
-
-/// Groups nested deeper are refused, as protobuf libraries do.
-const MAX_GROUP_DEPTH: usize = 100;
 
 impl<'a> Reader<'a> {
     /// A reader of the fields in `message`.
@@ -74,7 +72,7 @@ impl<'a> Reader<'a> {
         let (number, wire_type) = self.tag()?;
         let value = match wire_type {
             3 => {
-                self.skip_group(number)?;
+                self.skip_group()?;
                 Value::Group
             }
             other => self.value(other)?,
@@ -91,11 +89,7 @@ impl<'a> Reader<'a> {
         for shift in (0..64).step_by(7) {
             let (&byte, rest) = self.rest.split_first().ok_or(Error::Truncated)?;
             self.rest = rest;
-            let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                return Err(Error::VarintOverflow);
-            }
-            value |= bits << shift;
+            value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return Ok(value);
             }
@@ -134,8 +128,8 @@ impl<'a> Reader<'a> {
 
     fn tag(&mut self) -> Result<(u32, u8), Error> {
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).map_err(|_| Error::BadFieldNumber)?;
-        if number == 0 || number > 0x1fff_ffff {
+        let number = (tag >> 3) as u32;
+        if number == 0 || number > i32::MAX as u32 {
             return Err(Error::BadFieldNumber);
         }
         Ok((number, (tag & 7) as u8))
@@ -154,16 +148,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn skip_group(&mut self, number: u32) -> Result<(), Error> {
-        let mut open = vec![number];
-        while let Some(&innermost) = open.last() {
-            let (number, wire_type) = self.tag()?;
-            match wire_type {
-                3 if open.len() < MAX_GROUP_DEPTH => open.push(number),
-                4 if number == innermost => {
-                    open.pop();
-                }
-                3 | 4 => return Err(Error::BadWireType),
+    fn skip_group(&mut self) -> Result<(), Error> {
+        let mut depth = 1usize;
+        while depth > 0 {
+            match (self.varint()? & 7) as u8 {
+                3 => depth += 1,
+                4 => depth -= 1,
                 other => {
                     self.value(other)?;
                 }
@@ -326,7 +316,7 @@ mod tests {
             (&[0x0f], Error::BadWireType),
             (&[0x0c], Error::BadWireType),
             (
-                &[0x08, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2],
+                &[0x08, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0],
                 Error::VarintOverflow,
             ),
         ] {

@@ -1,6 +1,8 @@
 //! Reads a cluster's ServiceMonitors and PodMonitors as they are, generates the Prometheus configuration that
 //! prometheus-operator would, scrapes as Prometheus would, and hands metrics on as the OpenTelemetry collector would.
 #![forbid(unsafe_code)]
+// The comments of hidden modules are read in the source, where private items are no dead ends.
+#![allow(rustdoc::private_intra_doc_links)]
 
 // The floors, bottom up: a module imports only from lower ones (ARCHITECTURE.md). They are `pub` and hidden for the
 // tests, fuzzers and benches of this package; no promise is made for anything in them. What embedders use is re-exported.

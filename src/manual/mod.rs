@@ -1,3 +1,6 @@
 //! Documentation for operators and embedders, versioned with the code.
 
 pub mod compatibility;
+pub mod embedding;
+pub mod operations;
+pub mod settings;

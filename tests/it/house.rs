@@ -391,6 +391,33 @@ fn every_flag_is_in_the_readme() {
 }
 
 #[test]
+fn every_setting_is_in_the_manual() {
+    let Ok(text) = std::fs::read_to_string(root().join("src/receiver/settings.rs")) else {
+        return;
+    };
+    let text = text
+        .split("pub struct Settings {")
+        .nth(1)
+        .unwrap()
+        .split("\n}")
+        .next()
+        .unwrap();
+    let field = Regex::new(r"(?m)^    pub ([a-z_]+):").unwrap();
+    let manual = read("src/manual/settings.rs");
+    for found in field.captures_iter(text) {
+        let mut words = found[1].split('_');
+        let first = words.next().unwrap().to_owned();
+        let name = words.fold(first, |name, word| {
+            name + &word[..1].to_uppercase() + &word[1..]
+        });
+        assert!(
+            manual.contains(&format!("| `{name}` |")),
+            "{name} is not in src/manual/settings.rs"
+        );
+    }
+}
+
+#[test]
 fn the_readme_shows_the_rights_that_are_tested() {
     for path in ["scripts/rbac/cluster.yaml", "scripts/rbac/namespace.yaml"] {
         assert!(

@@ -10,11 +10,20 @@
 
 use super::cycle::Outcome;
 use super::job::Job;
-use super::target::{Target, TargetError};
+use super::pool::{JobEntry, Life, Shared, State};
+use super::state::TargetState;
+use super::target::{Target, TargetError, Targets};
+use super::{handover, target, worker};
 use crate::model::batch::Delivery;
 use crate::model::group::TargetGroup;
 use crate::model::identity::Discovered;
+use crate::model::labels::{Interner, Text};
 use crate::rt::clock::Clock;
+use crate::rt::stop::{self, Stopped, Stopper};
+use crate::rt::thread::{Crew, STACK};
+use log::warn;
+use parking_lot::Mutex;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +80,10 @@ pub struct JobStatus {
     pub errors: Vec<TargetError>,
 }
 
-/// Counters of a pool, since its start.
+/// Upper bounds, in seconds, of the buckets that [`Statistics::delays`] counts in.
+pub const DELAY_BUCKETS: [f64; 8] = [0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 15.0];
+
+/// Counters of a pool, since its start, and how many workers there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Workers there are now.
@@ -84,13 +96,22 @@ pub struct Statistics {
     pub missed: u64,
     /// Scrapes that ended in a panic.
     pub panics: u64,
-    /// The longest time by which a scrape began late, in the last minute.
-    pub worst_delay: Duration,
+    /// How late scrapes began: how many in each of [`DELAY_BUCKETS`] (not cumulative), and behind the last.
+    pub delays: [u64; 9],
+    /// All delays together.
+    pub delay_sum: Duration,
 }
 
-/// Scrapes the targets of all jobs.
+/// Scrapes the targets of all jobs. Dropping it stops it at once.
 #[derive(Debug)]
-pub struct Pool {}
+pub struct Pool {
+    shared: Arc<Shared>,
+    interner: Mutex<Interner>,
+    stopper: Stopper,
+    /// The workers, and the thread that starts them: dropped last, which joins them.
+    workers: Arc<Mutex<Crew>>,
+    grower: Crew,
+}
 
 impl Pool {
     /// Starts the first workers.
@@ -98,34 +119,196 @@ impl Pool {
     /// # Errors
     /// The system refuses threads.
     pub fn start(
-        _settings: PoolSettings,
-        _delivery: Arc<dyn Delivery>,
-        _clock: Arc<dyn Clock>,
+        settings: PoolSettings,
+        delivery: Arc<dyn Delivery>,
+        clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
-        Err(io::Error::other("the pool of scrapers is not built yet"))
+        let (stopper, stopped) = stop::pair();
+        let pool = Self {
+            shared: Arc::new(Shared::new(settings, delivery, clock)),
+            interner: Mutex::default(),
+            stopper,
+            workers: Arc::default(),
+            grower: Crew::new(),
+        };
+        worker::start(&pool.shared, &pool.workers)?;
+        pool.with_grower(stopped)
+    }
+
+    fn with_grower(mut self, stopped: Stopped) -> io::Result<Self> {
+        let (shared, workers) = (Arc::clone(&self.shared), Arc::clone(&self.workers));
+        let grow = move || worker::grow(&shared, &workers, &stopped);
+        self.grower.spawn("scrape-grow", STACK, grow)?;
+        Ok(self)
     }
 
     /// Puts the jobs of a new configuration in place of the old ones, all at once. Cannot fail, waits for no scrape.
     /// Jobs that are not in the list end; of their series nothing is written, as upstream.
-    pub fn replace(&self, _jobs: Vec<JobPlan>) {}
+    pub fn replace(&self, jobs: Vec<JobPlan>) {
+        let is_running: HashMap<Text, Arc<Job>> = {
+            let state = self.shared.lock();
+            let running = state.jobs.iter();
+            running
+                .map(|(name, entry)| (Arc::clone(name), Arc::clone(&entry.job)))
+                .collect()
+        };
+        let is_unchanged = |job: &Arc<Job>| {
+            let running = is_running.get(&job.config.job_name);
+            running.is_some_and(|running| Arc::ptr_eq(running, job))
+        };
+        // All that costs time happens before the lock is taken.
+        let plans: Vec<_> = jobs
+            .into_iter()
+            .map(|plan| {
+                let changed = plan.groups.filter(|_| !is_unchanged(&plan.job));
+                let found = changed.map(|groups| self.build(&plan.job, &groups));
+                (plan.job, found)
+            })
+            .collect();
+        let names: HashSet<Text> = plans
+            .iter()
+            .map(|(job, _)| Arc::clone(&job.config.job_name))
+            .collect();
+
+        let mut left = Vec::new();
+        let mut state = self.shared.lock();
+        let gone: Vec<Text> = state
+            .jobs
+            .keys()
+            .filter(|name| !names.contains(*name))
+            .cloned()
+            .collect();
+        for name in gone {
+            left.extend(handover::end_job(&mut state, &name));
+        }
+        for (job, found) in plans {
+            match found {
+                Some((targets, mut fresh)) => {
+                    let ended =
+                        handover::apply(&self.shared, &mut state, &job, targets, &mut fresh);
+                    left.extend(ended);
+                    left.extend(fresh.into_values());
+                }
+                None => expect(&mut state, job),
+            }
+        }
+        self.shared.wake(&state);
+        drop(state);
+        drop(left);
+    }
 
     /// Takes in what discovery says of a job. Returns false, and does nothing, if the job is not of the present
     /// configuration any more.
-    pub fn sync(&self, _job: &Arc<Job>, _groups: &[Arc<TargetGroup>]) -> bool {
-        false
+    pub fn sync(&self, job: &Arc<Job>, groups: &[Arc<TargetGroup>]) -> bool {
+        if !is_present(&self.shared.lock(), job) {
+            return false;
+        }
+        let (targets, mut fresh) = self.build(job, groups);
+        let mut state = self.shared.lock();
+        // It may have been replaced meanwhile.
+        if !is_present(&state, job) {
+            return false;
+        }
+        let left = handover::apply(&self.shared, &mut state, job, targets, &mut fresh);
+        self.shared.wake(&state);
+        drop(state);
+        drop((left, fresh));
+        true
+    }
+
+    /// The targets of a job, and states for those that are new.
+    fn build(
+        &self,
+        job: &Arc<Job>,
+        groups: &[Arc<TargetGroup>],
+    ) -> (Targets, HashMap<u64, Box<TargetState>>) {
+        let targets = target::sync(&job.config, groups, &mut self.interner.lock());
+        for error in &targets.errors {
+            warn!("target left out job={} err={error}", job.config.job_name);
+        }
+        let known: HashSet<u64> = {
+            let state = self.shared.lock();
+            let running = state.jobs.get(&job.config.job_name);
+            running
+                .map(|entry| entry.targets.keys().copied().collect())
+                .unwrap_or_default()
+        };
+        let new = targets.active.iter().map(|target| target.hash);
+        let new = new.filter(|hash| !known.contains(hash));
+        let fresh = new
+            .map(|hash| (hash, handover::new_state(&self.shared, job)))
+            .collect();
+        (targets, fresh)
     }
 
     /// All jobs, by name.
     pub fn jobs(&self) -> Vec<JobStatus> {
-        Vec::new()
+        let state = self.shared.lock();
+        let jobs = state.jobs.values().map(|entry| JobStatus {
+            job: Arc::clone(&entry.job),
+            active: entry
+                .targets
+                .values()
+                .filter_map(|id| state.entries.get(id))
+                .filter(|entry| entry.life == Life::Live)
+                .map(|entry| (Arc::clone(&entry.target), entry.outcome.clone()))
+                .collect(),
+            dropped: entry.dropped.clone(),
+            dropped_count: entry.dropped_count,
+            errors: entry.errors.clone(),
+        });
+        jobs.collect()
     }
 
     /// Counters and gauges.
     pub fn statistics(&self) -> Statistics {
-        Statistics::default()
+        self.shared.statistics()
     }
 
     /// Starts no further scrape, gives those in flight `grace`, then closes their sockets: nothing of them is delivered.
     /// No stale markers, as upstream.
-    pub fn stop(self, _grace: Duration) {}
+    pub fn stop(mut self, grace: Duration) {
+        self.end(grace);
+    }
+
+    fn end(&mut self, grace: Duration) {
+        self.stopper.stop();
+        self.shared.stop(grace);
+        self.grower.join();
+        self.workers.lock().join();
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.end(Duration::ZERO);
+    }
+}
+
+/// A job of which discovery has not said anything yet.
+fn expect(state: &mut State, job: Arc<Job>) {
+    match state.jobs.get_mut(&job.config.job_name) {
+        Some(entry) => {
+            let is_running = Arc::ptr_eq(&entry.job, &job);
+            entry.next = Some(job).filter(|_| !is_running);
+        }
+        None => {
+            let entry = JobEntry {
+                job: Arc::clone(&job),
+                next: None,
+                targets: HashMap::new(),
+                dropped: Vec::new(),
+                dropped_count: 0,
+                errors: Vec::new(),
+            };
+            state.jobs.insert(Arc::clone(&job.config.job_name), entry);
+        }
+    }
+}
+
+/// Whether a job is the one of its name that is to be scraped: once a newer version waits for discovery, the running one
+/// keeps its targets as they are.
+fn is_present(state: &State, job: &Arc<Job>) -> bool {
+    let entry = state.jobs.get(&job.config.job_name);
+    entry.is_some_and(|entry| Arc::ptr_eq(entry.next.as_ref().unwrap_or(&entry.job), job))
 }

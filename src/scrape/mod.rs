@@ -6,11 +6,15 @@
 
 pub mod cycle;
 pub mod failure;
+mod handover;
 pub mod job;
 pub mod manager;
+mod pool;
+pub mod schedule;
 pub mod state;
 pub mod storage;
 pub mod target;
+mod worker;
 
 mod append;
 mod cache;

@@ -240,7 +240,7 @@ fn append_page(
     let fallback = target
         .config
         .fallback_protocol
-        .map_or("", fetch::media_type);
+        .map_or("", fetch::fallback_type);
     let format = match textparse::choose(content_type, fallback) {
         Ok((format, warning)) => {
             if let Some(warning) = warning {

@@ -105,6 +105,11 @@ pub(super) fn media_type(protocol: ScrapeProtocol) -> &'static str {
     }
 }
 
+/// The media type as the choice of a reader takes it: without parameters.
+pub(super) fn fallback_type(protocol: ScrapeProtocol) -> &'static str {
+    media_type(protocol).split(';').next().unwrap_or_default()
+}
+
 /// Whether the target is told how to escape names.
 fn is_escaped(protocol: ScrapeProtocol) -> bool {
     matches!(

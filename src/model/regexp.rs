@@ -99,6 +99,17 @@ impl Regexp {
         })
     }
 
+    /// Whether RE2 would accept a pattern; nothing is compiled.
+    ///
+    /// # Errors
+    /// RE2 would refuse it, or it is too long.
+    pub fn check(pattern: &str) -> Result<(), Error> {
+        if pattern.len() > MAX_PATTERN {
+            return Err(Error::TooLong);
+        }
+        re2::parse(&format!("^(?s:{pattern})$")).map(drop)
+    }
+
     /// The pattern as it was written, without the anchors.
     pub fn pattern(&self) -> &Text {
         &self.pattern

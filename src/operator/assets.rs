@@ -18,6 +18,17 @@ pub struct AssetId {
     pub name: String,
 }
 
+impl AssetId {
+    /// A Secret's.
+    pub(super) fn secret(namespace: &str, name: &str) -> Self {
+        Self {
+            kind: AssetKind::Secret,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}
+
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AssetKind {

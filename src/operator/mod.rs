@@ -8,13 +8,23 @@
 //! would otherwise differ; `manual::compatibility` has the list.
 
 mod assets;
+mod context;
 pub mod expand;
+mod generate;
+mod generator;
+mod lookup;
+mod monitor;
+mod relabel;
+mod select;
 mod settings;
 mod snapshot;
-#[expect(dead_code, reason = "used by the generator, which comes next")]
+mod url;
+mod validate;
 mod version;
+mod x509;
 
 pub use assets::{Asset, AssetId, AssetKind, Assets};
+pub use generator::Generator;
 pub use settings::{Features, NotCarriedOver, Placeholders, Settings, Spec, Workload};
 pub use snapshot::{Namespace, Snapshot};
 pub use version::Version;
@@ -169,26 +179,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Generates, and remembers what it generated: a monitor that has not changed costs a comparison.
-#[derive(Debug, Default)]
-pub struct Generator {}
-
-impl Generator {
-    /// Generates the configuration.
-    ///
-    /// # Errors
-    /// The settings cannot be honoured: unknown version, broken selector or scrape class, missing secret of the settings.
-    pub fn generate(
-        &mut self,
-        snapshot: &Snapshot,
-        assets: &Assets,
-        settings: &Settings,
-    ) -> Result<Generated, Error> {
-        let _ = (snapshot, assets, settings);
-        Err(Error::new("the generator is not built yet"))
-    }
-}
-
 /// Generates once, without memory.
 ///
 /// # Errors
@@ -204,6 +194,6 @@ pub fn generate(
 /// The Secrets and ConfigMaps that the selected monitors and the settings name, whether they exist or not.
 /// Broken selectors in the settings select nothing here; [`generate`] reports them.
 pub fn references(snapshot: &Snapshot, settings: &Settings) -> BTreeSet<AssetId> {
-    let _ = (snapshot, settings);
-    BTreeSet::new()
+    let monitors = select::selected(snapshot, settings).unwrap_or_default();
+    select::references(&monitors, settings)
 }

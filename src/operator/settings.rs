@@ -232,7 +232,6 @@ impl Placeholders {
     }
 
     /// What stands for a variable in the text.
-    #[expect(dead_code, reason = "used by the generator, which comes next")]
     pub(super) fn text(&self, name: &str) -> String {
         self.values
             .get(name)

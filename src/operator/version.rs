@@ -45,7 +45,6 @@ pub(super) const FOLLOW_REDIRECTS: Minimum = at(2, 26);
 pub(super) const OAUTH2: Minimum = at(2, 27);
 pub(super) const LABEL_LIMITS: Minimum = at(2, 27);
 pub(super) const BODY_SIZE_LIMIT: Minimum = at(2, 28);
-pub(super) const STORAGE: Minimum = at(2, 29);
 pub(super) const ENABLE_HTTP2: Minimum = at(2, 35);
 pub(super) const TLS_MIN_VERSION: Minimum = at(2, 35);
 pub(super) const POD_ATTACH_METADATA: Minimum = at(2, 35);

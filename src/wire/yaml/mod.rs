@@ -3,6 +3,7 @@
 
 pub mod emit;
 mod node;
+pub mod resolve;
 pub mod serde;
 
 pub use node::{Data, Error, Node, Style, parse};

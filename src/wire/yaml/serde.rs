@@ -4,12 +4,20 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Reads one document. JSON is YAML here.
+/// Reads one document. JSON is YAML here. Merge keys (`<<`) are followed, as kubectl does.
 ///
 /// # Errors
 /// What is wrong, with line and column where known.
 pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_yaml::from_str(text).map_err(|error| error.to_string())
+    let read = || {
+        if !text.contains("<<") {
+            return serde_yaml::from_str(text);
+        }
+        let mut value: serde_yaml::Value = serde_yaml::from_str(text)?;
+        value.apply_merge()?;
+        serde_yaml::from_value(value)
+    };
+    read().map_err(|error| error.to_string())
 }
 
 /// The documents of a text, each on its own: a broken one leaves the others readable. Empty documents are left out;
@@ -72,5 +80,11 @@ mod tests {
         assert_eq!(numbers, [(2, true), (3, false), (5, true), (6, true)]);
         assert_eq!(found[0].1, Ok(json!({"a": 1})));
         assert_eq!(found[3].1, Ok(json!({"c": "---\n"})));
+    }
+
+    #[test]
+    fn merge_keys_are_followed() {
+        let value: Value = from_str("a: &x {b: 1, c: 2}\nd:\n  <<: *x\n  c: 3\n").unwrap();
+        assert_eq!(value["d"], json!({"b": 1, "c": 3}));
     }
 }

@@ -1,11 +1,228 @@
-//! Cases of the area `generate`.
+//! Cases of the area `generate`: objects in, prometheus-operator's configuration out, byte for byte.
 
+use super::json::compare;
 use super::{Outcome, one};
+use prometheus_operator_receiver::kube::manifest::{self, Object};
+use prometheus_operator_receiver::operator::{
+    self, Assets, Features, Settings, Snapshot, TLS_ASSETS_DIR, Workload, expand,
+};
+use prometheus_operator_receiver::wire::yaml::serde::from_str;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 pub fn check(case: &Path) -> Vec<Outcome> {
-    one(
-        case,
-        Err("the harness of this area is not written yet".to_owned()),
-    )
+    one(case, judge(case))
+}
+
+/// The file `options.yaml`, as the oracle's README describes it.
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct Options {
+    mode: String,
+    endpoint_slice_supported: Option<bool>,
+    retention_policies: Option<bool>,
+    topology_sharding: Option<bool>,
+    pod_topology_labels: Option<bool>,
+    daemonset: Option<bool>,
+    inline_tls: bool,
+    without_version_check: bool,
+    allow_namespaces: Vec<String>,
+    deny_namespaces: Vec<String>,
+    /// Of no consequence here: nothing is refused by definitions in any case.
+    lenient: bool,
+    expand: Option<Expand>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct Expand {
+    shard: u32,
+    replica: u32,
+    env: BTreeMap<String, String>,
+}
+
+/// `Err` names the first difference between a case's files and what is generated from its objects.
+pub fn judge(case: &Path) -> Result<(), String> {
+    let stored = |name: &str| std::fs::read_to_string(case.join(name)).ok();
+    let options: Options =
+        stored("options.yaml").map_or_else(|| Ok(Options::default()), |t| from_str(&t))?;
+    let objects = objects(&case.join("in"))?;
+    let mut settings = settings(&objects, &options)?;
+    apply(&options, &mut settings.features);
+    let (mut snapshot, mut assets) = (Snapshot::default(), Assets::default());
+    for object in &objects {
+        let _ = snapshot.add(object) || assets.add(object);
+    }
+    snapshot.complete_namespaces(&settings.namespace);
+    snapshot.restrict(&options.allow_namespaces, &options.deny_namespaces);
+    assert!(snapshot.unreadable.is_empty(), "{:?}", snapshot.unreadable);
+
+    let generated = operator::generate(&snapshot, &assets, &settings);
+    if let Some(error) = stored("error.txt") {
+        return match generated {
+            Ok(_) => Err(format!("generated, want the error {error}")),
+            Err(_) => Ok(()),
+        };
+    }
+    let generated = generated.map_err(|error| format!("not generated: {error}"))?;
+    let config = generated.document();
+    same_text("config.yaml", &config, &stored("config.yaml").unwrap())?;
+    let rejected: BTreeSet<String> = generated
+        .rejected
+        .iter()
+        .map(|r| format!("{} {}/{}", r.kind, r.namespace, r.name))
+        .collect();
+    let want = stored("rejected.txt").unwrap();
+    let want: BTreeSet<String> = want
+        .lines()
+        .map(|line| line.split(": ").next().unwrap().to_owned())
+        .collect();
+    if rejected != want {
+        return Err(format!("rejected {:?}, want {want:?}", generated.rejected));
+    }
+    let files = generated.assets.iter().map(|(path, content)| {
+        let name = path
+            .strip_prefix(TLS_ASSETS_DIR)
+            .unwrap()
+            .trim_start_matches('/');
+        let content = String::from_utf8_lossy(content);
+        (name.to_owned(), Value::from(content))
+    });
+    let want: Value = from_str(&stored("assets.json").unwrap())?;
+    compare(&Value::Object(files.collect()), &want).map_err(|e| format!("assets.json {e}"))?;
+    references_are_complete(&snapshot, &settings, &assets, &config)?;
+    match (&options.expand, stored("expanded.yaml")) {
+        (Some(of), Some(want)) => {
+            same_text("expanded.yaml", &expanded(&config, &settings, of), &want)
+        }
+        (None, None) => Ok(()),
+        _ => Err("expanded.yaml and the option expand must come together".to_owned()),
+    }
+}
+
+fn objects(folder: &Path) -> Result<Vec<Object>, String> {
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .map_err(|error| error.to_string())?
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+        .collect();
+    paths.sort();
+    let mut objects = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+        let name = path.file_name().unwrap().to_string_lossy();
+        let (found, errors) = manifest::read(&name, &text);
+        if let Some(error) = errors.first() {
+            return Err(error.to_string());
+        }
+        objects.extend(found);
+    }
+    Ok(objects)
+}
+
+fn settings(objects: &[Object], options: &Options) -> Result<Settings, String> {
+    let is_workload = |object: &&Object| matches!(object.kind(), "Prometheus" | "PrometheusAgent");
+    if let Some(workload) = objects.iter().find(is_workload) {
+        let (settings, _) =
+            Settings::from_prometheus(&workload.value).map_err(|error| error.to_string())?;
+        return Ok(settings);
+    }
+    let mut settings = Settings::default();
+    if options.mode == "server" {
+        settings.workload = Workload::Prometheus;
+        settings.features.retention_policies = true;
+    }
+    Ok(settings)
+}
+
+fn apply(options: &Options, features: &mut Features) {
+    let set = |feature: &mut bool, option: Option<bool>| *feature = option.unwrap_or(*feature);
+    set(
+        &mut features.endpoint_slices,
+        options.endpoint_slice_supported,
+    );
+    set(&mut features.retention_policies, options.retention_policies);
+    set(&mut features.topology_sharding, options.topology_sharding);
+    set(
+        &mut features.pod_topology_labels,
+        options.pod_topology_labels,
+    );
+    set(&mut features.daemon_set, options.daemonset);
+    features.inline_tls = options.inline_tls;
+    features.version_checks = !options.without_version_check;
+}
+
+/// Only what is announced as needed is fetched: with nothing else at hand the outcome must be the same.
+fn references_are_complete(
+    snapshot: &Snapshot,
+    settings: &Settings,
+    assets: &Assets,
+    config: &str,
+) -> Result<(), String> {
+    let mut needed = Assets::default();
+    for id in operator::references(snapshot, settings) {
+        if let Some(asset) = assets.get(&id) {
+            needed.insert(id, asset.clone());
+        }
+    }
+    let again = operator::generate(snapshot, &needed, settings).map_err(|e| e.to_string())?;
+    same_text("with the announced references", &again.document(), config)
+}
+
+fn expanded(config: &str, settings: &Settings, of: &Expand) -> String {
+    let mut env = expand::pod_environment(settings, of.shard, of.replica);
+    if settings.features.daemon_set {
+        let pod = format!("prom-agent-{}-x7k2p", settings.name);
+        env.insert("POD_NAME".to_owned(), pod);
+        env.insert("NODE_NAME".to_owned(), "node-1".to_owned());
+        env.insert("STATEFULSET_ORDINAL_NUMBER".to_owned(), String::new());
+    }
+    env.extend(of.env.clone());
+    expand::expand(config, &|name| env.get(name).cloned())
+}
+
+fn same_text(what: &str, ours: &str, want: &str) -> Result<(), String> {
+    if ours == want {
+        return Ok(());
+    }
+    let (mut a, mut b, mut job) = (ours.lines(), want.lines(), "");
+    for number in 1.. {
+        let (ours, want) = (a.next(), b.next());
+        job = want.filter(|w| w.starts_with("- job_name")).unwrap_or(job);
+        if ours != want {
+            return Err(format!(
+                "{what}, line {number} ({job}): {ours:?}, want {want:?}"
+            ));
+        }
+        if ours.is_none() {
+            break;
+        }
+    }
+    Err(format!("{what}: line breaks differ"))
+}
+
+/// A folder of further cases, such as real monitors: `GENERATE_CASES=DIR cargo test --test it generate_further`.
+#[test]
+fn generate_further_cases() {
+    let Some(root) = std::env::var_os("GENERATE_CASES") else {
+        return;
+    };
+    let mut cases: Vec<_> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("in").is_dir())
+        .collect();
+    cases.sort();
+    let differing: Vec<String> = cases
+        .iter()
+        .filter_map(|case| {
+            judge(case)
+                .err()
+                .map(|e| format!("{}: {e}", case.display()))
+        })
+        .collect();
+    println!("{} of {} equal", cases.len() - differing.len(), cases.len());
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
 }

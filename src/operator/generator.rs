@@ -1,0 +1,335 @@
+//! Generates, and remembers: per monitor what validation found and the text of its jobs, as long as nothing they depend on
+//! has changed.
+
+use super::assets::{Asset, AssetId, Assets};
+use super::context::Context;
+use super::generate::{additional, head, job};
+use super::lookup::{Cache, Loaded, Loader, TlsAsset, name_problem};
+use super::monitor::Stored;
+use super::settings::{Settings, Workload};
+use super::snapshot::Snapshot;
+use super::{AssetKind, Error, Fragment, Generated, Kind, Owner, Rejection, select, validate};
+use crate::monitoring::KeySelector;
+use crate::wire::yaml::emit::Tree;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Generates the configuration; a monitor that has not changed costs a comparison.
+#[derive(Debug, Default)]
+pub struct Generator {
+    /// What the entries were made for; other settings make all of them void.
+    settings: Option<Settings>,
+    /// What the settings' own references found in monitors' namespaces.
+    foreign: BTreeMap<AssetId, Asset>,
+    entries: HashMap<(Kind, String), Entry>,
+}
+
+/// What is remembered of a monitor.
+#[derive(Debug)]
+struct Entry {
+    monitor: Stored,
+    loaded: Loaded,
+    verdict: Result<(), String>,
+    jobs: Option<Vec<Fragment>>,
+    /// Whether the last generation met it.
+    met: bool,
+}
+
+impl Entry {
+    fn is_current(&self, monitor: &Stored, assets: &Assets) -> bool {
+        let asked = self.loaded.asked.iter();
+        self.monitor.same(monitor)
+            && asked
+                .clone()
+                .all(|(id, seen)| assets.get(id) == seen.as_ref())
+    }
+}
+
+impl Generator {
+    /// Generates the configuration.
+    ///
+    /// # Errors
+    /// The settings cannot be honoured: unknown version, broken selector or scrape class, missing secret of the settings.
+    pub fn generate(
+        &mut self,
+        snapshot: &Snapshot,
+        assets: &Assets,
+        settings: &Settings,
+    ) -> Result<Generated, Error> {
+        if self.settings.as_ref() != Some(settings) {
+            *self = Self {
+                settings: Some(settings.clone()),
+                ..Self::default()
+            };
+        }
+        let cx = Context::new(settings)?;
+        let monitors = select::selected(snapshot, settings)?;
+        self.validate(&monitors, &cx, assets);
+        let mut own = Loader::new(assets, &settings.namespace);
+        cx.load(&mut own)?;
+        let own = own.loaded;
+        self.forget_if_foreign_references_changed(&cx, assets, &own);
+
+        let sharding = cx.sharding();
+        let additional = additional_jobs(&cx, assets, &sharding)?;
+        let entries = self.entries.values();
+        let loaded = entries
+            .flat_map(|entry| &entry.loaded.asked)
+            .chain(&own.asked);
+        let loaded: BTreeSet<AssetId> = loaded.map(|(id, _)| id.clone()).collect();
+        let cache = Cache::new(assets, loaded.iter().collect());
+        self.write_jobs(&cx, &cache, &sharding);
+        Ok(self.assemble(&monitors, &cx, &cache, &own, additional))
+    }
+
+    /// Validates what is new or has changed, and forgets what is gone.
+    fn validate(&mut self, monitors: &[Stored], cx: &Context<'_>, assets: &Assets) {
+        for entry in self.entries.values_mut() {
+            entry.met = false;
+        }
+        for stored in monitors {
+            let monitor = stored.view();
+            let key = (monitor.kind, key_of(monitor.namespace, monitor.name));
+            if let Some(entry) = self.entries.get_mut(&key)
+                && entry.is_current(stored, assets)
+            {
+                entry.met = true;
+                continue;
+            }
+            let mut loader = Loader::new(assets, monitor.namespace);
+            let verdict = validate::check(&monitor, cx, &mut loader);
+            let entry = Entry {
+                loaded: loader.loaded,
+                verdict,
+                monitor: stored.clone(),
+                jobs: None,
+                met: true,
+            };
+            self.entries.insert(key, entry);
+        }
+        self.entries.retain(|_, entry| entry.met);
+    }
+
+    /// References of scrape classes and of the API server are looked up in the monitor's namespace, among what anything
+    /// there happens to have loaded (spec chapter 9, A1 to A3). Jobs depend on that.
+    fn forget_if_foreign_references_changed(
+        &mut self,
+        cx: &Context<'_>,
+        assets: &Assets,
+        own: &Loaded,
+    ) {
+        let names = foreign_names(cx);
+        if names.is_empty() {
+            return;
+        }
+        let entries = self.entries.values();
+        let asked = entries
+            .flat_map(|entry| &entry.loaded.asked)
+            .chain(&own.asked);
+        let foreign: BTreeMap<AssetId, Asset> = asked
+            .filter(|(id, _)| names.contains(&(id.kind, id.name.as_str())))
+            .filter_map(|(id, _)| Some((id.clone(), assets.get(id)?.clone())))
+            .collect();
+        if foreign != self.foreign {
+            self.foreign = foreign;
+            for entry in self.entries.values_mut() {
+                entry.jobs = None;
+            }
+        }
+    }
+
+    fn write_jobs(&mut self, cx: &Context<'_>, cache: &Cache<'_>, sharding: &[Tree<'static>]) {
+        let unused =
+            |kind| kind == Kind::ServiceMonitor && cx.settings.features.daemon_set && is_agent(cx);
+        for ((kind, _), entry) in &mut self.entries {
+            if entry.jobs.is_some() || entry.verdict.is_err() || unused(*kind) {
+                continue;
+            }
+            let monitor = entry.monitor.view();
+            let (namespace, name) = (Arc::from(monitor.namespace), Arc::from(monitor.name));
+            let endpoints = monitor.endpoints.iter().enumerate();
+            let jobs = endpoints.map(|(i, endpoint)| {
+                let job = job::job(cx, cache, &monitor, i, endpoint, sharding);
+                let owner = Owner::Monitor {
+                    kind: *kind,
+                    namespace: Arc::clone(&namespace),
+                    name: Arc::clone(&name),
+                    endpoint: i,
+                };
+                fragment(owner, job.yaml, &job.files, cache)
+            });
+            entry.jobs = Some(jobs.collect());
+        }
+    }
+
+    fn assemble(
+        &self,
+        monitors: &[Stored],
+        cx: &Context<'_>,
+        cache: &Cache<'_>,
+        own: &Loaded,
+        additional: Vec<Fragment>,
+    ) -> Generated {
+        let mut generated = Generated {
+            head: head::head(cx),
+            tail: head::tail(cx),
+            assets: files(own.files.iter(), cache),
+            ..Generated::default()
+        };
+        let mut jobs: BTreeMap<Kind, Vec<Fragment>> = BTreeMap::new();
+        for stored in monitors {
+            let monitor = stored.view();
+            *generated.selected.entry(monitor.kind).or_default() += 1;
+            let key = (monitor.kind, key_of(monitor.namespace, monitor.name));
+            let Some(entry) = self.entries.get(&key) else {
+                continue;
+            };
+            generated
+                .assets
+                .extend(files(entry.loaded.files.iter(), cache));
+            match &entry.verdict {
+                Ok(()) => {
+                    let written = entry.jobs.iter().flatten().cloned();
+                    jobs.entry(monitor.kind).or_default().extend(written);
+                }
+                Err(reason) => generated.rejected.push(Rejection {
+                    kind: monitor.kind,
+                    namespace: monitor.namespace.to_owned(),
+                    name: monitor.name.to_owned(),
+                    reason: reason.clone(),
+                }),
+            }
+        }
+        let mut take = |kind| jobs.remove(&kind).unwrap_or_default();
+        let (services, pods) = (take(Kind::ServiceMonitor), take(Kind::PodMonitor));
+        generated.fragments = if is_agent(cx) {
+            [pods, additional, services].concat()
+        } else {
+            [services, pods, additional].concat()
+        };
+        generated
+    }
+}
+
+fn is_agent(cx: &Context<'_>) -> bool {
+    cx.settings.workload == Workload::PrometheusAgent
+}
+
+fn key_of(namespace: &str, name: &str) -> String {
+    [namespace, name].join("/")
+}
+
+/// The names that the settings look up in monitors' namespaces.
+fn foreign_names<'a>(cx: &Context<'a>) -> BTreeSet<(AssetKind, &'a str)> {
+    let mut names = BTreeSet::new();
+    let mut add = |selector: &'a KeySelector| {
+        names.insert((AssetKind::Secret, selector.name.as_str()));
+    };
+    let classes = cx.spec.scrape_classes.iter();
+    let authorizations = classes.filter_map(|class| class.authorization.as_ref());
+    authorizations
+        .filter_map(|a| a.credentials.as_ref())
+        .for_each(&mut add);
+    if let Some(server) = &cx.spec.apiserver_config {
+        if let Some(auth) = &server.basic_auth {
+            [&auth.username, &auth.password]
+                .into_iter()
+                .for_each(&mut add);
+        }
+        if let Some(authorization) = &server.authorization {
+            authorization.credentials.iter().for_each(&mut add);
+        }
+        let headers = server.proxy.proxy_connect_header.iter().flatten();
+        headers
+            .flat_map(|(_, selectors)| selectors)
+            .for_each(&mut add);
+    }
+    // Keys and certificates as text, of any kind of object; files are only named.
+    if cx.settings.features.inline_tls {
+        let server = cx.spec.apiserver_config.as_ref();
+        let classes = cx.spec.scrape_classes.iter();
+        let tls = classes.filter_map(|class| class.tls_config.as_ref());
+        for tls in tls.chain(server.and_then(|server| server.tls_config.as_ref())) {
+            for source in [&tls.ca, &tls.cert] {
+                names.extend(super::lookup::selected(source).map(|(k, s)| (k, s.name.as_str())));
+            }
+            names.extend(
+                tls.key_secret
+                    .iter()
+                    .map(|s| (AssetKind::Secret, s.name.as_str())),
+            );
+        }
+    }
+    names
+}
+
+/// The jobs of the Secret that the settings name for them.
+fn additional_jobs(
+    cx: &Context<'_>,
+    assets: &Assets,
+    sharding: &[Tree<'static>],
+) -> Result<Vec<Fragment>, Error> {
+    let Some(selector) = &cx.spec.additional_scrape_configs else {
+        return Ok(Vec::new());
+    };
+    let KeySelector { name, key, .. } = selector;
+    let optional = selector.optional == Some(true);
+    let refuse = |reason: String| {
+        Err(Error::new(format!(
+            "loading additional scrape configs from Secret failed: {reason}"
+        )))
+    };
+    if let Some(problem) = name_problem(name) {
+        return refuse(problem);
+    }
+    let text = match assets.get(&AssetId::secret(&cx.settings.namespace, name)) {
+        Some(Asset::Present(data)) => match data.get(key) {
+            Some(text) => text,
+            None if optional => return Ok(Vec::new()),
+            None => return refuse(format!("key {key} could not be found in secret {name}")),
+        },
+        Some(Asset::Unavailable(reason)) => return refuse(reason.to_string()),
+        Some(Asset::Absent) | None if optional => return Ok(Vec::new()),
+        Some(Asset::Absent) | None => return refuse(format!("secrets {name:?} not found")),
+    };
+    let jobs = additional::jobs(text, cx, sharding)?
+        .into_iter()
+        .enumerate();
+    Ok(jobs
+        .map(|(index, yaml)| Fragment {
+            owner: Owner::Additional { index },
+            key: digest(yaml.as_bytes(), &[]),
+            yaml: yaml.into(),
+        })
+        .collect())
+}
+
+fn fragment(owner: Owner, yaml: String, files: &[TlsAsset], cache: &Cache<'_>) -> Fragment {
+    let contents: Vec<&[u8]> = files.iter().filter_map(|file| cache.file(file)).collect();
+    Fragment {
+        owner,
+        key: digest(yaml.as_bytes(), &contents),
+        yaml: yaml.into(),
+    }
+}
+
+fn digest(text: &[u8], contents: &[&[u8]]) -> u128 {
+    let mut context = md5::Context::new();
+    context.consume(text);
+    for content in contents {
+        // Lengths keep contents apart.
+        context.consume(content.len().to_be_bytes());
+        context.consume(content);
+    }
+    u128::from_be_bytes(context.finalize().0)
+}
+
+fn files<'a>(
+    assets: impl Iterator<Item = &'a TlsAsset>,
+    cache: &Cache<'_>,
+) -> BTreeMap<String, Arc<[u8]>> {
+    let content = |asset: &TlsAsset| cache.file(asset).filter(|content| !content.is_empty());
+    assets
+        .filter_map(|asset| Some((asset.path(), Arc::from(content(asset)?))))
+        .collect()
+}

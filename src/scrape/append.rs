@@ -1,15 +1,16 @@
 //! From the entries of a page to samples in a storage and in the batch (prometheus: scrape/scrape_append_v2.go): what is
 //! known, what is new, what is a duplicate, what goes stale, what fails the whole scrape.
 
-use super::cache::{Cache, NONE, Seen, small};
-use super::changes::{Changes, Rebuilt, place_in};
+use super::cache::{Cache, NONE, Seen};
+use super::changes::Changes;
+use super::collected::Collected;
+use super::family::belongs;
 use super::job::{Counters, Job};
-use super::labels::{BadLabels, LabelMaker};
+use super::labels::BadLabels;
 use super::limits;
 use super::start::{Starts, Synthesized};
 use super::storage::{Metadata, Rejected, Sample, SampleLabels, Storage, Value};
 use super::target::Target;
-use crate::model::batch::Extras;
 use crate::model::exemplar::Exemplar;
 use crate::model::histogram::Histogram;
 use crate::model::labels::METRIC_NAME;
@@ -18,8 +19,6 @@ use crate::model::relabel::Keep;
 use crate::model::series::{FamilyId, Row, RowKind, SeriesId, SeriesTable};
 use crate::model::value::{is_stale, stale_nan};
 use crate::textparse::{Entry, Format, LabelSource, Options, Parser};
-use std::cmp::Ordering as Order;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A sample may be this far in the future, milliseconds (prometheus: scrape/scrape.go, maxAheadTime).
@@ -34,104 +33,6 @@ pub(crate) struct Counts {
     pub(crate) kept: u64,
     /// New series.
     pub(crate) added: u64,
-}
-
-/// What a scrape collects for its batch. A thread reuses it from scrape to scrape.
-#[derive(Debug, Default)]
-pub(crate) struct Collected {
-    pub(crate) values: Vec<f64>,
-    pub(crate) present: Vec<u64>,
-    pub(crate) stale: Vec<SeriesId>,
-    pub(crate) extras: Extras,
-    /// Rows in the order of the page.
-    pub(crate) order: Vec<u32>,
-    pub(crate) changes: Changes,
-    maker: LabelMaker,
-    /// How often a row was repeated with explicit timestamps.
-    repeats: HashMap<u32, u32>,
-    exemplars: Vec<Exemplar>,
-}
-
-impl Collected {
-    /// Empties everything, for a target's next scrape.
-    pub(crate) fn begin(&mut self, table: &SeriesTable, cache: &Cache) {
-        self.order.clear();
-        self.changes.begin(cache.superseded);
-        self.roll_back(table.rows().len());
-    }
-
-    /// Forgets samples; what was learned about rows stays.
-    pub(crate) fn roll_back(&mut self, n_rows: usize) {
-        self.values.resize(n_rows, 0.0);
-        self.present.clear();
-        self.present.resize(n_rows.div_ceil(64), 0);
-        self.stale.clear();
-        self.extras.clear();
-        self.repeats.clear();
-    }
-
-    /// Moves everything to the places of a new table.
-    pub(crate) fn move_to(&mut self, rebuilt: &Rebuilt) {
-        let n_rows = rebuilt.table.rows().len();
-        let mut values = vec![0.0; n_rows];
-        let mut present = vec![0u64; n_rows.div_ceil(64)];
-        for (at, value) in self.values.iter().enumerate() {
-            let new = place_in(&rebuilt.row_places, small(at)) as usize;
-            if let Some(slot) = values.get_mut(new) {
-                *slot = *value;
-            }
-            if self.is_present(small(at))
-                && let Some(word) = present.get_mut(new / 64)
-            {
-                *word |= 1 << (new % 64);
-            }
-        }
-        (self.values, self.present) = (values, present);
-        let moved = |row: &mut u32| *row = place_in(&rebuilt.row_places, *row);
-        self.extras
-            .timestamps
-            .iter_mut()
-            .for_each(|entry| moved(&mut entry.0));
-        self.extras
-            .starts
-            .iter_mut()
-            .for_each(|entry| moved(&mut entry.0));
-        self.extras
-            .exemplars
-            .iter_mut()
-            .for_each(|entry| moved(&mut entry.0));
-        self.extras
-            .histograms
-            .iter_mut()
-            .for_each(|entry| moved(&mut entry.0));
-        for series in &mut self.stale {
-            *series = SeriesId(place_in(&rebuilt.series_places, series.0));
-        }
-    }
-
-    fn is_present(&self, row: u32) -> bool {
-        let word = self.present.get(row as usize / 64);
-        word.is_some_and(|word| word >> (row % 64) & 1 == 1)
-    }
-
-    fn put(&mut self, row: u32, value: Value<'_>) {
-        let at = row as usize;
-        if self.values.len() <= at {
-            self.values.resize(at + 1, 0.0);
-            self.present.resize(at / 64 + 1, 0);
-        }
-        if let Some(word) = self.present.get_mut(at / 64) {
-            *word |= 1 << (at % 64);
-        }
-        match value {
-            Value::Float(value) => {
-                if let Some(place) = self.values.get_mut(at) {
-                    *place = value;
-                }
-            }
-            Value::Histogram(histogram) => self.extras.histograms.push((row, histogram.clone())),
-        }
-    }
 }
 
 /// One scrape's way into the storage.
@@ -399,7 +300,9 @@ impl Appending<'_> {
         let reduced = self.reduced(reading, value)?;
         let value = reduced.as_ref().map_or(value, Value::Histogram);
         let swallowed = made_up.as_ref().is_some_and(|made_up| made_up.is_first);
-        collect_exemplars(&mut self.collected.exemplars, read, time);
+        let is_histogram = matches!(read.value, Value::Histogram(_));
+        self.collected
+            .take_exemplars(read.exemplars, is_histogram, time);
         if !swallowed {
             check_limits(reading, self.job.config.limits.samples, seen, value, time)?;
             let changes = &self.collected.changes;
@@ -689,79 +592,7 @@ fn check_limits(
     Ok(())
 }
 
-/// Gives exemplars the time of their sample where they have none, and sorts them. Those of native histograms are dropped
-/// without one.
-fn collect_exemplars(out: &mut Vec<Exemplar>, read: &Read<'_>, time: i64) {
-    out.clear();
-    let is_histogram = matches!(read.value, Value::Histogram(_));
-    for exemplar in read.exemplars {
-        if exemplar.timestamp.is_some() || !is_histogram {
-            let timestamp = exemplar.timestamp.or(Some(time));
-            out.push(Exemplar {
-                timestamp,
-                ..exemplar.clone()
-            });
-        }
-    }
-    out.sort_by(|a, b| {
-        let by_value = a.value.partial_cmp(&b.value).unwrap_or(Order::Equal);
-        let by_time = a.timestamp.cmp(&b.timestamp);
-        by_time
-            .then(by_value)
-            .then_with(|| a.labels.raw().cmp(b.labels.raw()))
-    });
-}
-
-/// Whether a series belongs to a family by its name (prometheus: scrape/scrape.go, isSeriesPartOfFamily).
-fn belongs(name: &str, family: &str, kind: MetricKind) -> bool {
-    let suffixes: &[&str] = match kind {
-        MetricKind::Counter => &["_total"],
-        MetricKind::Histogram => &["_bucket", "_sum", "_count"],
-        MetricKind::GaugeHistogram => &["_bucket", "_gsum", "_gcount"],
-        MetricKind::Summary => &["_sum", "_count"],
-        MetricKind::Info => &["_info"],
-        MetricKind::Gauge | MetricKind::StateSet | MetricKind::Unknown => &[],
-    };
-    // The text format writes these suffixes into the name of the family, too.
-    let stem = match kind {
-        MetricKind::Counter => family.strip_suffix("_total"),
-        MetricKind::Info => family.strip_suffix("_info"),
-        _ => None,
-    };
-    let series = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix));
-    name.starts_with(family) && stem.unwrap_or(family) == series.unwrap_or(name)
-}
-
 /// Adds to a counter.
 pub(crate) fn add(counter: &AtomicU64, n: u64) {
     counter.fetch_add(n, Ordering::Relaxed);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn families_by_name() {
-        use MetricKind as K;
-        for (name, family, kind, want) in [
-            ("a", "a", K::Unknown, true),
-            ("ab", "a", K::Gauge, false),
-            ("a_total", "a", K::Counter, true),
-            ("a_total", "a_total", K::Counter, true),
-            ("a", "a_total", K::Counter, false),
-            ("h_bucket", "h", K::Histogram, true),
-            ("h_gsum", "h", K::Histogram, false),
-            ("h_gsum", "h", K::GaugeHistogram, true),
-            ("s_count", "s", K::Summary, true),
-            ("b_info", "b", K::Info, true),
-            ("other", "s", K::Summary, false),
-        ] {
-            assert_eq!(
-                belongs(name, family, kind),
-                want,
-                "{name} in {family}, {kind}"
-            );
-        }
-    }
 }

@@ -354,3 +354,6 @@ fn deliver(target: &Target, state: &mut TargetState, worker: &Worker, slot_ms: i
         external: &state.job.external,
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,6 @@ use super::target::{Target, Targets};
 use crate::config::{Limits, ScrapeConfig};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// States whose targets are gone.
 pub(super) type Leftovers = Vec<Box<TargetState>>;
@@ -64,17 +63,7 @@ pub(super) fn apply(
     found: Targets,
     fresh: &mut HashMap<u64, Box<TargetState>>,
 ) -> Leftovers {
-    let over = if found.over_limit {
-        found.active.len() as u64
-    } else {
-        0
-    };
-    job.over_target_limit.store(over, Ordering::Relaxed);
-    let exceeded = u64::from(found.over_limit);
-    job.counters
-        .exceeded_target_limit
-        .fetch_add(exceeded, Ordering::Relaxed);
-
+    job.note_sync(&found);
     let name = &job.config.job_name;
     let mut known = state
         .jobs

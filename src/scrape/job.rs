@@ -1,6 +1,7 @@
 //! What all targets of a job share while they are scraped: its settings, its client, options, counters.
 
 use super::failure::FailureLog;
+use super::target::Targets;
 use crate::config::ScrapeConfig;
 use crate::http::client::Client;
 use crate::model::labels::Labels;
@@ -33,8 +34,8 @@ pub struct Job {
     pub counters: Arc<Counters>,
     /// `scrape_failure_log_file`, opened.
     pub failure_log: Option<Arc<FailureLog>>,
-    /// How many targets there are if that is over `target_limit`, else 0: then nothing is scraped.
-    pub over_target_limit: AtomicU64,
+    /// How many targets there are if that is over `target_limit`, else 0.
+    over_target_limit: AtomicU64,
     pub(super) accept: String,
 }
 
@@ -58,6 +59,19 @@ impl Job {
             failure_log,
             over_target_limit: AtomicU64::new(0),
         }
+    }
+
+    /// Takes note of the targets that a sync has found: over `target_limit` none is scraped, until a later sync finds fewer.
+    pub fn note_sync(&self, targets: &Targets) {
+        let n = if targets.over_limit {
+            self.counters
+                .exceeded_target_limit
+                .fetch_add(1, Ordering::Relaxed);
+            targets.active.len() as u64
+        } else {
+            0
+        };
+        self.over_target_limit.store(n, Ordering::Relaxed);
     }
 
     /// Why no target of the job is to be scraped, if so (prometheus: scrape/scrape.go, refreshTargetLimitErr).

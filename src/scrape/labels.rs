@@ -25,6 +25,8 @@ pub(super) fn marked(bytes: &[u8]) -> String {
 /// Makes final labels; its buffers are reused from series to series.
 #[derive(Debug, Default)]
 pub(crate) struct LabelMaker {
+    #[cfg(test)]
+    pub(crate) n_made: usize,
     exposed: LabelList,
     builder: LabelsBuilder,
     /// The final labels, sorted. A name that was exposed twice may occur twice; the storage refuses that.
@@ -50,6 +52,10 @@ impl LabelMaker {
         config: &ScrapeConfig,
         target: &Identity,
     ) -> Result<Keep, BadLabels> {
+        #[cfg(test)]
+        {
+            self.n_made += 1;
+        }
         self.exposed.clear();
         source.labels(&mut self.exposed);
         let is_utf8 = self.exposed.is_utf8();

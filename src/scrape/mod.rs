@@ -19,6 +19,8 @@ mod worker;
 mod append;
 mod cache;
 mod changes;
+mod collected;
+mod family;
 mod fetch;
 mod labels;
 mod limits;

@@ -1,7 +1,7 @@
 //! What a target keeps from scrape to scrape, and what a thread reuses from target to target.
 
-use super::append::Collected;
 use super::cache::Cache;
+use super::collected::Collected;
 use super::job::Job;
 use super::start::Starts;
 use crate::http::client::Buffers;

@@ -5,4 +5,5 @@
 
 pub mod http;
 pub mod sink;
+pub mod target;
 pub mod tls;

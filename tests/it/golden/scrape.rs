@@ -1,11 +1,614 @@
-//! Cases of the area `scrape`.
+//! Cases of the area `scrape`: one job scraped cycle by cycle against a loopback server. The clock stands still within a
+//! cycle and moves by the interval between cycles; only sockets wait in real time.
 
-use super::{Outcome, one};
+mod head;
+mod record;
+
+use super::targets::load_job;
+use super::{Outcome, json, one};
+use crate::fake::target::{FakeTarget, Reply, Request};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use head::Head;
+use prometheus_operator_receiver::config::SdConfig;
+use prometheus_operator_receiver::http::client::{Client, Surroundings};
+use prometheus_operator_receiver::http::{proxy, tls};
+use prometheus_operator_receiver::model::labels::{Interner, Labels};
+use prometheus_operator_receiver::rt::clock::{Clock, ManualClock, SystemClock};
+use prometheus_operator_receiver::rt::files::Disk;
+use prometheus_operator_receiver::rt::gate::Gate;
+use prometheus_operator_receiver::scrape::cycle::{End, end_into, scrape_into};
+use prometheus_operator_receiver::scrape::failure::FailureLog;
+use prometheus_operator_receiver::scrape::job::{Counters, Job, Options};
+use prometheus_operator_receiver::scrape::state::{TargetState, Worker};
+use prometheus_operator_receiver::scrape::target::{Target, sync};
+use record::{Batches, Recorder, as_batch, number};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::TcpListener;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 pub fn check(case: &Path) -> Vec<Outcome> {
-    one(
-        case,
-        Err("the harness of this area is not written yet".to_owned()),
-    )
+    one(case, compare(case))
+}
+
+/// `options.yaml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct CaseOptions {
+    storage: String,
+    exemplar_storage: bool,
+    cycles: usize,
+    targets: usize,
+    end: String,
+    append_metadata: bool,
+    parse_st: bool,
+    synthesize_st: bool,
+    type_and_unit_labels: bool,
+    scrape_on_shutdown: bool,
+    report_metadata: bool,
+    tls: Option<TlsFiles>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct TlsFiles {
+    cert: String,
+    key: String,
+    client_ca: String,
+}
+
+/// `responses/NN.yaml`.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Response {
+    status: u16,
+    headers: BTreeMap<String, OneOrMore>,
+    body: String,
+    body_base64: String,
+    body_file: String,
+    gzip: bool,
+    gzip_parts: usize,
+    cut: usize,
+    truncate: usize,
+    chunked: bool,
+    delay_ms: u64,
+    body_delay_ms: u64,
+    close_early: bool,
+    write_files: BTreeMap<String, String>,
+    routes: BTreeMap<String, Response>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+/// What stands for addresses and times in the files of a case.
+#[derive(Clone)]
+struct Names {
+    address: String,
+    base_ms: i64,
+    dir: String,
+}
+
+/// The cycle that is in progress: its response, and the requests seen so far.
+#[derive(Default)]
+struct Cycle {
+    response: Response,
+    requests: Vec<Request>,
+}
+
+fn compare(case: &Path) -> Result<(), String> {
+    let dir = tempfile::tempdir().unwrap();
+    copy(case, dir.path());
+    let dir = dir.path();
+    let options: CaseOptions = read_yaml(&dir.join("options.yaml")).unwrap_or_default();
+    let responses = read_responses(&dir.join("responses"));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let names = Names {
+        address: listener.local_addr().unwrap().to_string(),
+        base_ms: SystemClock.unix_ms(),
+        dir: dir.to_str().unwrap().to_owned(),
+    };
+    let cycle = Arc::new(Mutex::new(Cycle::default()));
+    let server_tls = options.tls.as_ref().map(|files| server_tls(files, dir));
+    let answer = answerer(Arc::clone(&cycle), names.clone());
+    let server = FakeTarget::on(listener, server_tls, answer);
+
+    let ours = run(dir, &options, &responses, &names, &cycle)?;
+    drop(server);
+    let mut want: Value =
+        serde_json::from_slice(&std::fs::read(case.join("want.json")).unwrap()).unwrap();
+    let mut ours: Value = serde_json::from_str(&mapped(&ours.to_string(), &names)).unwrap();
+    free_wording(&mut ours, &mut want);
+    json::compare(&ours, &want)
+}
+
+/// All cycles of all targets, and the end.
+fn run(
+    dir: &Path,
+    options: &CaseOptions,
+    responses: &[Response],
+    names: &Names,
+    cycle: &Mutex<Cycle>,
+) -> Result<Value, String> {
+    let read = |name| {
+        std::fs::read_to_string(dir.join(name))
+            .ok()
+            .map(|text| substitute(&text, names))
+    };
+    let config = load_job(
+        &read("job.yaml").unwrap(),
+        read("global.yaml").as_deref(),
+        dir,
+    );
+    let config = config.map_err(|error| format!("the job does not load: {error}"))?;
+    let config = &config.jobs[0];
+    let groups = config.discovery.iter().filter_map(|sd| match sd {
+        SdConfig::Static(groups) => Some(groups.clone()),
+        _ => None,
+    });
+    let groups: Vec<_> = groups.flatten().collect();
+    let targets = sync(config, &groups, &mut Interner::new());
+    let around = Surroundings {
+        files: Arc::new(Disk),
+        tls: Arc::new(tls::Shared::default()),
+        proxies: proxy::Environment::default(),
+        user_agent: "Prometheus/VERSION".into(),
+    };
+    let client = Client::build(&config.http, &around).map_err(|e| format!("no client: {e}"))?;
+    let failures = Some(&*config.failure_log_file).filter(|path| !path.is_empty());
+    let counters = Arc::new(Counters::default());
+    let job = Job::new(
+        Arc::clone(config),
+        Arc::new(client),
+        Labels::empty(),
+        Options {
+            parse_start: options.parse_st,
+            synthesize_start: options.synthesize_st,
+            type_and_unit_labels: options.type_and_unit_labels,
+        },
+        Arc::clone(&counters),
+        failures.map(|path| Arc::new(FailureLog::open(path).unwrap())),
+    );
+    job.note_sync(&targets);
+    let clock = ManualClock::new(names.base_ms + 3);
+    let mut case = Case {
+        options,
+        responses,
+        names,
+        cycle,
+        dir,
+        job: Arc::new(job),
+        worker: Worker::new(Arc::clone(&clock) as _, Gate::new(1), Arc::default()),
+        clock,
+        head: (options.storage == "tsdb")
+            .then(|| Head::new(names.base_ms, options.exemplar_storage)),
+    };
+    let mut entries = targets
+        .active
+        .iter()
+        .map(|target| case.target(target))
+        .collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(|entry| format!("{}{}", entry["labels"], entry["url"]));
+    let counted = counters.by_name().into_iter().filter(|(_, n)| *n > 0);
+    let mut ours = json!({
+        "targets": entries,
+        "counters": counted.map(|(name, n)| (name.to_owned(), json!(n))).collect::<Map<_, _>>(),
+    });
+    if let Some(path) = failures {
+        let text = std::fs::read_to_string(path).unwrap();
+        let records = text.lines().map(|line| {
+            let mut record: Value = serde_json::from_str(line).unwrap();
+            record.as_object_mut().unwrap().remove("time");
+            record["source"] = json!("scrape.go");
+            record
+        });
+        ours["failure_log"] = records.collect();
+    }
+    Ok(ours)
+}
+
+struct Case<'a> {
+    options: &'a CaseOptions,
+    responses: &'a [Response],
+    names: &'a Names,
+    cycle: &'a Mutex<Cycle>,
+    dir: &'a Path,
+    job: Arc<Job>,
+    worker: Worker,
+    clock: Arc<ManualClock>,
+    head: Option<Head>,
+}
+
+impl Case<'_> {
+    /// All cycles of one target.
+    fn target(&mut self, target: &Target) -> Result<Value, String> {
+        let batches = Batches::default();
+        let mut state = TargetState::new(Arc::clone(&self.job), Box::new(batches.clone()));
+        let mut storage = Recorder::new(self.head.take());
+        storage.append_metadata = self.options.append_metadata;
+        storage.report_metadata = self.options.report_metadata;
+        let n_cycles = if self.options.cycles > 0 {
+            self.options.cycles
+        } else {
+            self.responses.len()
+        };
+        let n_cycles = n_cycles + usize::from(self.options.scrape_on_shutdown);
+        let mut cycles = Vec::new();
+        let mut slots = Vec::new();
+        for n in 0..n_cycles {
+            if let Some(response) = self.responses.get(n) {
+                for (name, content) in &response.write_files {
+                    std::fs::write(self.dir.join(name), content).unwrap();
+                }
+            }
+            *self.cycle.lock().unwrap() = Cycle {
+                response: self.responses[n.min(self.responses.len() - 1)].clone(),
+                requests: Vec::new(),
+            };
+            let slot = self.clock.unix_ms();
+            slots.push(slot);
+            let outcome = scrape_into(target, &mut state, &mut self.worker, slot, &mut storage);
+            self.clock.advance(target.interval);
+            let seen = std::mem::take(&mut *self.cycle.lock().unwrap()).requests;
+            let mut entry = json!({
+                "requests": seen.iter().map(request_json).collect::<Vec<_>>(),
+                "health": outcome.health.as_str(),
+                "transactions": std::mem::take(&mut storage.transactions),
+            });
+            if let Some(error) = outcome.error {
+                entry["error"] = json!(error);
+            }
+            cycles.push(entry);
+        }
+        let why = if self.options.end == "remove-target" {
+            End::TargetGone
+        } else {
+            End::JobGone
+        };
+        end_into(
+            target,
+            &mut state,
+            &mut self.worker,
+            why,
+            self.clock.unix_ms(),
+            &mut storage,
+        );
+        let end = std::mem::take(&mut storage.transactions);
+        if storage.head.is_none() {
+            check_batches(&batches, &cycles, &end)?;
+        }
+        self.head = storage.head;
+
+        let symbols = Symbols {
+            base_ms: self.names.base_ms,
+            slots: &slots,
+        };
+        for (n, cycle) in cycles.iter_mut().enumerate() {
+            symbols.transactions(cycle["transactions"].as_array_mut().unwrap(), Some(n));
+        }
+        let mut end = end;
+        symbols.transactions(&mut end, None);
+        let labels = target.identity.labels.iter();
+        Ok(json!({
+            "labels": labels.map(|(name, value)| (name.to_owned(), json!(value))).collect::<Map<_, _>>(),
+            "url": target.url,
+            "cycles": cycles,
+            "end_of_run": end,
+        }))
+    }
+}
+
+/// The batches say what the committed transactions say.
+fn check_batches(batches: &Batches, cycles: &[Value], end: &[Value]) -> Result<(), String> {
+    let transactions = cycles
+        .iter()
+        .flat_map(|cycle| cycle["transactions"].as_array().unwrap());
+    let committed = transactions
+        .chain(end)
+        .filter(|it| it["result"] == "committed");
+    let want: Vec<_> = committed.map(as_batch).collect();
+    let ours = batches.0.lock().unwrap().clone();
+    json::compare(&json!(ours), &json!(want)).map_err(|difference| format!("batch {difference}"))
+}
+
+/// Times become symbols, as the oracle writes them.
+struct Symbols<'a> {
+    base_ms: i64,
+    slots: &'a [i64],
+}
+
+impl Symbols<'_> {
+    fn transactions(&self, transactions: &mut [Value], cycle: Option<usize>) {
+        for transaction in transactions {
+            let samples = transaction["samples"].as_array_mut().unwrap();
+            for sample in samples.iter_mut() {
+                self.time(&mut sample["t"], cycle);
+                if let Some(start) = sample.get_mut("st") {
+                    self.time(start, cycle);
+                }
+                for exemplar in sample
+                    .get_mut("exemplars")
+                    .into_iter()
+                    .flat_map(|it| it.as_array_mut().unwrap())
+                {
+                    self.time(&mut exemplar["t"], cycle);
+                }
+                let is_duration = sample["labels"]["__name__"] == "scrape_duration_seconds";
+                if is_duration && sample.get("report").is_some() && !is_marker(sample) {
+                    sample["v"] = json!("@duration");
+                }
+            }
+            samples
+                .chunk_by_mut(|a, b| is_series_marker(a) && is_series_marker(b))
+                .filter(|run| is_series_marker(&run[0]))
+                .for_each(|run| run.sort_by_key(|sample| sample["labels"].to_string()));
+            for sample in samples {
+                sample.as_object_mut().unwrap().remove("report");
+            }
+        }
+    }
+
+    fn time(&self, time: &mut Value, cycle: Option<usize>) {
+        let t = time.as_i64().unwrap();
+        let own = cycle.map(|n| self.slots[n]);
+        let other = |t: i64| self.slots.iter().position(|slot| *slot == t);
+        *time = if own == Some(t) {
+            json!("cycle")
+        } else if let Some(n) = other(t) {
+            json!(format!("cycle:{}", n + 1))
+        } else if let Some(n) = other(t.saturating_add(1)) {
+            json!(format!("cycle:{}-1ms", n + 1))
+        } else if cycle.is_none() {
+            json!("end-of-run")
+        } else if t.saturating_sub(self.base_ms).abs() < 48 * 3600 * 1000 {
+            json!(format!("now{:+}", t - self.base_ms))
+        } else {
+            json!(t)
+        };
+    }
+}
+
+fn is_marker(sample: &Value) -> bool {
+    sample["bits"] == "7ff0000000000002"
+}
+
+fn is_series_marker(sample: &Value) -> bool {
+    is_marker(sample) && sample.get("report").is_none()
+}
+
+/// Only what Prometheus itself words is compared as text; of the rest, that there is an error (decisions.md 16).
+fn free_wording(ours: &mut Value, want: &mut Value) {
+    let free = |text: Option<&mut Value>| {
+        if let Some(text) = text
+            && !ENGINE_WORDS
+                .iter()
+                .any(|words| text.as_str().unwrap().starts_with(words))
+        {
+            *text = json!("some error");
+        }
+    };
+    for side in [ours, want] {
+        for target in side["targets"].as_array_mut().unwrap() {
+            for cycle in target["cycles"].as_array_mut().unwrap() {
+                free(cycle.get_mut("error"));
+            }
+        }
+        for record in side
+            .get_mut("failure_log")
+            .into_iter()
+            .flat_map(|log| log.as_array_mut().unwrap())
+        {
+            free(record.get_mut("msg"));
+        }
+    }
+}
+
+const ENGINE_WORDS: [&str; 9] = [
+    "server returned HTTP status",
+    "sample limit exceeded",
+    "body size limit exceeded",
+    "target_limit exceeded",
+    "histogram bucket limit exceeded",
+    "missing metric name",
+    "invalid metric name or label names",
+    "label_",
+    "label name ",
+];
+
+fn request_json(request: &Request) -> Value {
+    let mut json = json!({
+        "line": request.line,
+        "host": request.host,
+        "headers": request.headers,
+    });
+    if !request.body.is_empty() {
+        json["body"] = json!(request.body);
+    }
+    json
+}
+
+/// Answers the requests of the cycle in progress, and notes them.
+fn answerer(cycle: Arc<Mutex<Cycle>>, names: Names) -> impl Fn(Request) -> Reply + Send + Sync {
+    move |request| {
+        let mut cycle = cycle.lock().unwrap();
+        let is_first = cycle.requests.is_empty();
+        if is_first || !cycle.response.close_early {
+            cycle.requests.push(request.clone());
+        }
+        let route = cycle.response.routes.get(request.path());
+        match route.filter(|_| !is_first || request.method() != "GET") {
+            Some(response) => response.reply(&names),
+            None => cycle.response.reply(&names),
+        }
+    }
+}
+
+impl Response {
+    fn reply(&self, names: &Names) -> Reply {
+        let mut headers = Vec::new();
+        for (name, values) in &self.headers {
+            let values = match values {
+                OneOrMore::One(value) => std::slice::from_ref(value),
+                OneOrMore::More(values) => values,
+            };
+            headers.extend(
+                values
+                    .iter()
+                    .map(|value| (name.clone(), substitute(value, names))),
+            );
+        }
+        Reply {
+            status: self.status,
+            headers,
+            body: self.payload(names),
+            chunked: self.chunked,
+            truncate: (self.truncate > 0).then_some(self.truncate),
+            delay: Duration::from_millis(self.delay_ms),
+            body_delay: Duration::from_millis(self.body_delay_ms),
+            close_early: self.close_early,
+        }
+    }
+
+    fn payload(&self, names: &Names) -> Vec<u8> {
+        let mut body = if !self.body_file.is_empty() {
+            let path = Path::new(&names.dir)
+                .join("responses")
+                .join(&self.body_file);
+            std::fs::read(path).unwrap()
+        } else if !self.body_base64.is_empty() {
+            BASE64_STANDARD.decode(&self.body_base64).unwrap()
+        } else {
+            substitute(&self.body, names).into_bytes()
+        };
+        if self.gzip || self.gzip_parts > 0 {
+            let n = self.gzip_parts.max(1);
+            let part = |i: usize| &body[i * body.len() / n..(i + 1) * body.len() / n];
+            body = (0..n).flat_map(|i| gzip(part(i))).collect();
+        }
+        if self.cut > 0 {
+            body.truncate(self.cut);
+        }
+        body
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Puts addresses and times where a case has placeholders.
+fn substitute(text: &str, names: &Names) -> String {
+    let text = text
+        .replace("TARGET", &names.address)
+        .replace("OTHERHOST", &other_host(names));
+    let mut out = String::new();
+    let mut rest = &*text;
+    while let Some(at) = rest.find('@') {
+        out += &rest[..at];
+        rest = &rest[at..];
+        let placeholder = rest[1..].split('@').next().unwrap();
+        match time_of(placeholder, names.base_ms).filter(|_| rest.len() > placeholder.len() + 1) {
+            Some(time) => {
+                out += &time;
+                rest = &rest[placeholder.len() + 2..];
+            }
+            None => {
+                out += "@";
+                rest = &rest[1..];
+            }
+        }
+    }
+    out + rest
+}
+
+/// `now-1500` in milliseconds, `sec-1500` in seconds.
+fn time_of(placeholder: &str, base_ms: i64) -> Option<String> {
+    let (unit, offset) = placeholder.split_at_checked(3)?;
+    let offset = if offset.is_empty() {
+        0
+    } else {
+        offset.parse::<i64>().ok()?
+    };
+    let time = base_ms + offset;
+    match unit {
+        "now" => Some(time.to_string()),
+        "sec" => Some(format!("{}.{:03}", time / 1000, time % 1000)),
+        _ => None,
+    }
+}
+
+fn mapped(text: &str, names: &Names) -> String {
+    let text = text.replace(&names.address, "TARGET");
+    text.replace(&other_host(names), "OTHERHOST")
+        .replace(&names.dir, "CASE_DIR")
+}
+
+fn other_host(names: &Names) -> String {
+    names.address.replace("127.0.0.1", "localhost")
+}
+
+fn server_tls(files: &TlsFiles, dir: &Path) -> Arc<ServerConfig> {
+    let certs = |name: &str| -> Vec<CertificateDer<'static>> {
+        let certs = CertificateDer::pem_file_iter(dir.join(name)).unwrap();
+        certs.map(Result::unwrap).collect()
+    };
+    let key = PrivateKeyDer::from_pem_file(dir.join(&files.key)).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = if files.client_ca.is_empty() {
+        builder.with_no_client_auth()
+    } else {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certs(&files.client_ca));
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        builder.with_client_cert_verifier(verifier.build().unwrap())
+    };
+    Arc::new(builder.with_single_cert(certs(&files.cert), key).unwrap())
+}
+
+fn read_responses(dir: &Path) -> Vec<Response> {
+    let entries = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = entries
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| read_yaml(path).unwrap()).collect()
+}
+
+fn read_yaml<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&to).unwrap();
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }

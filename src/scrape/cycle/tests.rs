@@ -1,0 +1,295 @@
+//! What pages do to tables and batches, without a network.
+
+use super::*;
+use crate::config::{Limits, ScrapeConfig};
+use crate::http::client::{Client, Surroundings};
+use crate::http::{config::Config, proxy, tls};
+use crate::model::batch::TargetOutput;
+use crate::model::group::{RawLabels, TargetGroup};
+use crate::model::labels::{Interner, Labels, Text};
+use crate::model::name::{EscapingScheme, ValidationScheme};
+use crate::model::relabel::RelabelRules;
+use crate::model::series::FamilyId;
+use crate::model::value::is_stale;
+use crate::rt::clock::{Clock, ManualClock};
+use crate::rt::files::MemoryFiles;
+use crate::rt::gate::Gate;
+use crate::scrape::job::{Counters, Job, Options};
+use crate::scrape::target::sync;
+use parking_lot::Mutex;
+
+fn config() -> ScrapeConfig {
+    ScrapeConfig {
+        job_name: "app".into(),
+        honor_labels: false,
+        honor_timestamps: true,
+        track_timestamps_staleness: false,
+        params: Default::default(),
+        interval: Duration::from_secs(60),
+        timeout: Duration::from_secs(10),
+        protocols: Vec::new(),
+        fallback_protocol: None,
+        native_histograms: false,
+        classic_histograms: false,
+        convert_to_nhcb: false,
+        extra_scrape_metrics: false,
+        failure_log_file: "".into(),
+        metrics_path: "/metrics".into(),
+        scheme: "http".into(),
+        enable_compression: true,
+        limits: Limits::default(),
+        bucket_limit: 0,
+        min_bucket_factor: 0.0,
+        keep_dropped_targets: 0,
+        validation_scheme: ValidationScheme::Utf8,
+        escaping_scheme: EscapingScheme::AllowUtf8,
+        target_rules: RelabelRules::default(),
+        metric_rules: RelabelRules::default(),
+        http: Arc::new(Config::default()),
+        discovery: Vec::new(),
+        from_file: false,
+    }
+}
+
+/// `name{labels} value[@time]` for each row that a batch has, in its order, then `name{labels} stale`.
+#[derive(Debug, Default, Clone)]
+struct Delivered(Arc<Mutex<Vec<String>>>);
+
+impl TargetOutput for Delivered {
+    fn deliver(&mut self, batch: &Batch<'_>) {
+        let labels_of = |series| {
+            let labels = batch.table.labels(series, batch.identity);
+            let own = labels.filter(|(name, _)| !["instance", "job"].contains(name));
+            own.map(|(_, value)| value).collect::<Vec<_>>().join(" ")
+        };
+        let mut lines = self.0.lock();
+        lines.clear();
+        for (at, row) in batch.table.rows().iter().enumerate() {
+            if batch.is_present(at) {
+                let times = batch.extras.timestamps.iter();
+                let mut times = times.filter(|(row, _)| *row as usize == at);
+                let time = times.next().map_or(String::new(), |(_, t)| format!("@{t}"));
+                let value = batch.values.get(at).copied().unwrap();
+                lines.push(format!("{}={value}{time}", labels_of(row.series)));
+            }
+        }
+        lines.extend(
+            batch
+                .stale
+                .iter()
+                .map(|series| format!("{} stale", labels_of(*series))),
+        );
+        assert!(batch.report.iter().all(|sample| !is_stale(sample.value)));
+    }
+}
+
+struct Scraper {
+    target: Target,
+    state: TargetState,
+    worker: Worker,
+    clock: Arc<ManualClock>,
+    delivered: Delivered,
+}
+
+impl Scraper {
+    fn new() -> Self {
+        let config = Arc::new(config());
+        let around = Surroundings {
+            files: Arc::new(MemoryFiles::default()),
+            tls: Arc::new(tls::Shared::default()),
+            proxies: proxy::Environment::default(),
+            user_agent: "test".into(),
+        };
+        let client = Arc::new(Client::build(&config.http, &around).unwrap());
+        let address: (Text, Box<[u8]>) = ("__address__".into(), Box::from(*b"h:1"));
+        let group = Arc::new(TargetGroup {
+            targets: vec![RawLabels::new([address])],
+            ..TargetGroup::default()
+        });
+        let target = sync(&config, &[group], &mut Interner::new())
+            .active
+            .remove(0);
+        let job = Job::new(
+            config,
+            client,
+            Labels::empty(),
+            Options::default(),
+            Arc::<Counters>::default(),
+            None,
+        );
+        let delivered = Delivered::default();
+        let clock = ManualClock::new(0);
+        Self {
+            target,
+            state: TargetState::new(Arc::new(job), Box::new(delivered.clone())),
+            worker: Worker::new(Arc::clone(&clock) as _, Gate::new(1), Arc::default()),
+            clock,
+            delivered,
+        }
+    }
+
+    /// One cycle with this page; gives what was delivered.
+    fn scrape(&mut self, page: &str) -> Vec<String> {
+        let (target, state, worker) = (&self.target, &mut self.state, &mut self.worker);
+        self.clock.advance(target.interval);
+        let slot = self.clock.unix_ms();
+        worker.collected.begin(&state.table, &state.cache);
+        worker.page = page.into();
+        let (counts, appended) =
+            append_page(target, state, worker, slot, &mut AcceptAll, "text/plain");
+        if appended.is_err() {
+            worker.collected.roll_back(state.table.rows().len());
+            append_nothing(target, state, worker, slot, &mut AcceptAll);
+        }
+        let report = Report {
+            is_up: appended.is_ok(),
+            duration: Duration::ZERO,
+            counts,
+            body_size: 0,
+        };
+        let values = report::values(&report, target);
+        finish(target, state, worker, slot, &mut AcceptAll, values, false);
+        deliver(target, state, worker, slot);
+        self.delivered.0.lock().clone()
+    }
+
+    fn added(&self) -> f64 {
+        let mut report = self.worker.report.iter();
+        report
+            .find(|sample| sample.name == "scrape_series_added")
+            .unwrap()
+            .value
+    }
+}
+
+const PAGE: &str = "# TYPE a counter\na{x=\"1\"} 1\na{x=\"2\"} 2\n# TYPE b gauge\nb 3\n";
+
+#[test]
+fn an_unchanged_page_keeps_the_table_and_builds_no_labels() {
+    let mut it = Scraper::new();
+    it.scrape(PAGE);
+    let table = Arc::clone(it.state.table());
+    let n_made = it.worker.collected.n_label_sets();
+    assert_eq!(n_made, 3);
+    assert_eq!(
+        it.scrape(&PAGE.replace(" 3", " 4")),
+        ["a 1=1", "a 2=2", "b=4"]
+    );
+    assert!(Arc::ptr_eq(&table, it.state.table()));
+    assert_eq!(it.worker.collected.n_label_sets(), n_made);
+    assert_eq!(it.added(), 0.0);
+}
+
+#[test]
+fn rows_that_are_missing_are_absent_and_count_again() {
+    let mut it = Scraper::new();
+    it.scrape(PAGE);
+    let table = Arc::clone(it.state.table());
+    let short = PAGE.replace("a{x=\"2\"} 2\n", "");
+    assert_eq!(it.scrape(&short), ["a 1=1", "b=3", "a 2 stale"]);
+    assert_eq!(it.scrape(&short), ["a 1=1", "b=3"]);
+    assert_eq!(it.scrape(PAGE), ["a 1=1", "a 2=2", "b=3"]);
+    assert_eq!(it.added(), 1.0);
+    assert_eq!(it.worker.collected.n_label_sets(), 3);
+    assert!(Arc::ptr_eq(&table, it.state.table()));
+}
+
+#[test]
+fn a_new_row_makes_a_new_table_in_page_order() {
+    let mut it = Scraper::new();
+    it.scrape(PAGE);
+    let first = it.state.table().generation();
+    let longer = PAGE.replace("a{x=\"2\"} 2\n", "a{x=\"0\"} 0\na{x=\"2\"} 2\n");
+    assert_eq!(it.scrape(&longer), ["a 1=1", "a 0=0", "a 2=2", "b=3"]);
+    assert!(it.state.table().generation() > first);
+    assert_eq!(it.scrape(PAGE), ["a 1=1", "a 2=2", "b=3", "a 0 stale"]);
+}
+
+#[test]
+fn spellings_of_one_series_are_rows_of_their_own() {
+    let mut it = Scraper::new();
+    let page = "a{x=\"1\",y=\"2\"} 1\na{y=\"2\",x=\"1\"} 2\n";
+    assert_eq!(it.scrape(page), ["a 1 2=1", "a 1 2=2"]);
+    assert_eq!(it.state.table().n_series(), 1);
+    assert_eq!(it.scrape("a{y=\"2\",x=\"1\"} 3\n"), ["a 1 2=3"]);
+    assert_eq!(it.scrape("b 3\n"), ["b=3", "a 1 2 stale"]);
+}
+
+#[test]
+fn repetitions_count_only_with_timestamps() {
+    let mut it = Scraper::new();
+    let page = "a 1 1000\na 2 2000\na 3 3000\nb 1\nb 2\n";
+    let want = ["a=1@1000", "a=2@2000", "a=3@3000", "b=1"];
+    assert_eq!(it.scrape(page), want);
+    let table = Arc::clone(it.state.table());
+    assert_eq!((table.rows().len(), table.n_series()), (4, 2));
+    assert_eq!(it.scrape(page), want);
+    assert!(Arc::ptr_eq(&table, it.state.table()));
+    // With explicit timestamps nothing goes stale.
+    assert_eq!(it.scrape("a 1 4000\n"), ["a=1@4000", "b stale"]);
+}
+
+#[test]
+fn a_failed_page_delivers_markers_only() {
+    let mut it = Scraper::new();
+    it.scrape(PAGE);
+    assert_eq!(it.scrape("a{x=\"2\"} 2\n!\n"), ["a 1 stale", "b stale"]);
+    assert_eq!(it.scrape("!\n"), ["a 2 stale"]);
+    assert_eq!(it.scrape("!\n"), [""; 0]);
+    assert_eq!(it.scrape(PAGE), ["a 1=1", "a 2=2", "b=3"]);
+    assert_eq!(it.added(), 0.0);
+}
+
+#[test]
+fn metadata_that_changes_makes_a_new_table() {
+    let mut it = Scraper::new();
+    it.scrape(PAGE);
+    let table = Arc::clone(it.state.table());
+    it.scrape(&PAGE.replace("b gauge", "b counter"));
+    assert!(!Arc::ptr_eq(&table, it.state.table()));
+    let kinds = it.state.table().families().iter();
+    assert_eq!(
+        kinds.map(|family| family.kind.as_str()).collect::<Vec<_>>(),
+        ["counter", "counter"]
+    );
+}
+
+#[test]
+fn a_type_below_its_samples_holds_from_the_next_scrape_on() {
+    let mut it = Scraper::new();
+    let page = "a 1\n# TYPE a counter\nc 1\n";
+    it.scrape(page);
+    assert_eq!(it.state.table().family_start(FamilyId(0)), 1);
+    it.scrape(page);
+    assert_eq!(it.state.table().family_start(FamilyId(0)), 0);
+    let table = Arc::clone(it.state.table());
+    it.scrape(page);
+    assert!(Arc::ptr_eq(&table, it.state.table()));
+}
+
+#[test]
+fn a_family_is_remembered_for_ten_scrapes() {
+    let mut it = Scraper::new();
+    it.scrape(PAGE);
+    for _ in 0..10 {
+        it.scrape("a{x=\"1\"} 1\n");
+        assert_eq!(it.state.table().families().len(), 2);
+    }
+    it.scrape("a{x=\"1\"} 1\n");
+    assert_eq!(it.state.table().families().len(), 0);
+}
+
+#[test]
+fn churn_does_not_pile_up() {
+    let mut it = Scraper::new();
+    for round in 0..50 {
+        let rows = (0..100).map(|i| format!("a{{x=\"{round}-{i}\"}} 1\n"));
+        let delivered = it.scrape(&rows.collect::<String>());
+        assert_eq!(delivered.len(), if round == 0 { 100 } else { 200 });
+        // Those of this page, and those that go stale now.
+        assert!(it.state.table().rows().len() <= 200);
+    }
+    it.scrape("a{x=\"0\"} 1\n");
+    it.scrape("a{x=\"0\"} 1\n");
+    assert_eq!(it.state.table().rows().len(), 1);
+}

@@ -4,6 +4,7 @@
 use super::cycle::Health;
 use super::job::Job;
 use super::pool::{JobEntry, Life, Shared, State};
+use super::schedule::catch_up;
 use super::state::TargetState;
 use super::target::{Target, Targets};
 use crate::config::{Limits, ScrapeConfig};
@@ -79,7 +80,7 @@ pub(super) fn apply(
         let hash = target.hash;
         let target = Arc::new(target);
         match known.get(&hash) {
-            Some(id) => keep(state, *id, target, job),
+            Some(id) => keep(shared, state, *id, target, job),
             None => {
                 let new = fresh
                     .remove(&hash)
@@ -121,7 +122,7 @@ fn start(
 
 /// The same target again; what discovery says of it may be new. One that was about to end goes on as if nothing had been:
 /// upstream starts a second loop for it, whose samples then keep the first one's markers away.
-fn keep(state: &mut State, id: u64, target: Arc<Target>, job: &Arc<Job>) {
+fn keep(shared: &Shared, state: &mut State, id: u64, target: Arc<Target>, job: &Arc<Job>) {
     let Some(entry) = state.entries.get_mut(&id) else {
         return;
     };
@@ -130,6 +131,12 @@ fn keep(state: &mut State, id: u64, target: Arc<Target>, job: &Arc<Job>) {
     let was_ending = entry.life != Life::Live;
     entry.life = Life::Live;
     if was_ending && entry.state.is_some() {
+        let now = shared.clock.now();
+        // Slots that passed while it was away were not its own.
+        if entry.due <= now {
+            let interval = entry.target.interval;
+            entry.due = catch_up(entry.due, interval, now).0 + interval;
+        }
         let due = entry.due;
         state.schedule(id, due);
     }

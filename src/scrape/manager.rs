@@ -92,6 +92,8 @@ pub struct Statistics {
     pub busy: usize,
     /// Scrapes begun.
     pub started: u64,
+    /// For how long the target that is overdue most has been waiting for a worker.
+    pub lag: Option<Duration>,
     /// Slots left out because the scrape before them took too long, or no worker was free.
     pub missed: u64,
     /// Scrapes that ended in a panic.
@@ -258,6 +260,11 @@ impl Pool {
             errors: entry.errors.clone(),
         });
         jobs.collect()
+    }
+
+    /// Looks at the clock again: for clocks that are moved by hand, which wake nobody.
+    pub fn look_again(&self) {
+        self.shared.look_again();
     }
 
     /// Counters and gauges.

@@ -291,10 +291,21 @@ impl Shared {
         }
     }
 
+    pub(super) fn look_again(&self) {
+        // Whoever is about to wait has looked at the clock under the lock.
+        drop(self.state.lock());
+        for waiting in [&self.leader, &self.followers, &self.grow] {
+            waiting.notify_all();
+        }
+    }
+
     pub(super) fn statistics(&self) -> Statistics {
         let state = self.state.lock();
+        let first = state.lanes.iter().filter_map(Schedule::first);
+        let first = first.map(|(due, _)| due).min();
         Statistics {
             workers: state.workers,
+            lag: first.and_then(|due| self.clock.now().checked_duration_since(due)),
             ..state.counts
         }
     }

@@ -20,3 +20,4 @@ mod house;
 mod http;
 mod pages;
 mod pipeline;
+mod swap;

@@ -1,4 +1,5 @@
-//! Metrics as an OTLP request (`ExportMetricsServiceRequest`, which equals `MetricsData`), fields in ascending order.
+//! Metrics as an OTLP request (`ExportMetricsServiceRequest`, which equals `MetricsData`). Fields are in the order of Go's
+//! protobuf runtime: ascending, members of a oneof last.
 
 use crate::pdata::{
     Attributes, Buckets, Data, Exemplar, ExponentialHistogramPoint, HistogramPoint, Metric,
@@ -36,6 +37,7 @@ fn metric(w: &mut Writer, metric: &Metric) {
     w.bytes_if(1, metric.name.as_bytes());
     w.bytes_if(2, metric.description.as_bytes());
     w.bytes_if(3, metric.unit.as_bytes());
+    attributes(w, 12, &metric.metadata);
     match &metric.data {
         Data::Gauge(gauge) => w.message(5, |w| points(w, &gauge.points, number_point)),
         Data::Sum(sum) => w.message(7, |w| {
@@ -53,7 +55,6 @@ fn metric(w: &mut Writer, metric: &Metric) {
         }),
         Data::Summary(summary) => w.message(11, |w| points(w, &summary.points, summary_point)),
     }
-    attributes(w, 12, &metric.metadata);
 }
 
 fn points<P>(w: &mut Writer, points: &[P], write: fn(&mut Writer, &P)) {
@@ -69,15 +70,14 @@ fn temporality(w: &mut Writer, temporality: Temporality) {
 fn number_point(w: &mut Writer, point: &NumberPoint) {
     w.fixed64_if(2, point.start_nanos);
     w.fixed64_if(3, point.time_nanos);
-    if let Some(Number::Double(value)) = point.value {
-        w.double(4, value);
-    }
     exemplars(w, 5, &point.exemplars);
-    if let Some(Number::Int(value)) = point.value {
-        w.fixed64(6, value as u64);
-    }
     attributes(w, 7, &point.attributes);
     w.uint_if(8, u64::from(point.flags));
+    match point.value {
+        Some(Number::Double(value)) => w.double(4, value),
+        Some(Number::Int(value)) => w.fixed64(6, value as u64),
+        None => {}
+    }
 }
 
 fn histogram_point(w: &mut Writer, point: &HistogramPoint) {
@@ -147,19 +147,17 @@ fn exemplars(w: &mut Writer, field: u32, exemplars: &[Exemplar]) {
     for exemplar in exemplars {
         w.message(field, |w| {
             w.fixed64_if(2, exemplar.time_nanos);
-            if let Number::Double(value) = exemplar.value {
-                w.double(3, value);
-            }
             if let Some(id) = &exemplar.span_id {
                 w.bytes(4, id);
             }
             if let Some(id) = &exemplar.trace_id {
                 w.bytes(5, id);
             }
-            if let Number::Int(value) = exemplar.value {
-                w.fixed64(6, value as u64);
-            }
             attributes(w, 7, &exemplar.filtered_attributes);
+            match exemplar.value {
+                Number::Double(value) => w.double(3, value),
+                Number::Int(value) => w.fixed64(6, value as u64),
+            }
         });
     }
 }

@@ -18,6 +18,7 @@ mod relabel;
 mod scrape;
 mod targets;
 mod textparse;
+mod wire;
 
 /// What became of one case, or of one entry of a case that is a list.
 pub struct Outcome {
@@ -90,6 +91,11 @@ fn golden_targets() {
 #[test]
 fn golden_textparse() {
     walk("textparse", 2, textparse::check);
+}
+
+#[test]
+fn golden_wire() {
+    walk("wire", 2, wire::check);
 }
 
 /// Runs `check` on every case of an area, on as many threads as given, and judges the result.

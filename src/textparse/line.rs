@@ -130,8 +130,10 @@ impl<'p> Page<'p> {
         }
     }
 
+    /// Whether a piece that ends in front of an ASCII character is UTF-8. It may start amid a character, and then it is not.
     pub(super) fn is_utf8(&self, start: usize, end: usize) -> bool {
-        self.utf8 || std::str::from_utf8(self.get(span(start, end))).is_ok()
+        let amid = (0x80..0xc0).contains(&self.at(start));
+        self.utf8 && !amid || std::str::from_utf8(self.get(span(start, end))).is_ok()
     }
 
     /// An error at `at`, with the line's beginning up to there.

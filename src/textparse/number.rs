@@ -256,13 +256,184 @@ fn format_go(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
-    // Rust's shortest digits are the same, as `d.ddde-7`; only the layout differs.
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let shortest = format!("{value:e}");
+    // Where two shortest texts are equally near, Go takes the even one, as Rust does only when told the number of digits.
+    let is_digit = |c: &char| c.is_ascii_digit();
+    let mantissa = shortest.split('e').next().unwrap_or_default();
+    let decimals = mantissa.chars().filter(is_digit).count().saturating_sub(1);
+    let even = format!("{value:.decimals$e}");
+    let text = if even.parse() == Ok(value) {
+        even
+    } else {
+        shortest
+    };
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..6).contains(&exponent) {
-        return format!("{value}");
+    if !(-4..6).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{mantissa}e{sign}{:02}", exponent.abs());
     }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
+    // The decimal point's place among the digits, and zeros before and behind them.
+    let digits: String = mantissa.chars().filter(is_digit).collect();
+    let before = "0".repeat((-exponent).max(0) as usize);
+    let digits = format!(
+        "{before}{digits:0<width$}",
+        width = exponent.max(0) as usize + 1
+    );
+    let (whole, part) = digits
+        .split_at_checked(exponent.max(0) as usize + 1)
+        .unwrap_or((&digits, ""));
+    let sign = if value < 0.0 { "-" } else { "" };
+    let point = if part.is_empty() { "" } else { "." };
+    format!("{sign}{whole}{point}{part}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn check_decimal(text: &str, want: Option<f64>) {
+        let got = parse_decimal(text.as_bytes());
+        assert_eq!(got.map(f64::to_bits), want.map(f64::to_bits), "{text:?}");
+    }
+
+    #[test]
+    fn values_are_read_as_go_reads_them() {
+        check_decimal("1", Some(1.0));
+        check_decimal("-0", Some(-0.0));
+        check_decimal(".5", Some(0.5));
+        check_decimal("5.", Some(5.0));
+        check_decimal("+1E+2", Some(100.0));
+        check_decimal("1e-400", Some(0.0));
+        check_decimal("4.9e-324", Some(f64::from_bits(1)));
+        check_decimal("9007199254740992.5", Some(9007199254740992.0));
+        check_decimal("infinity", Some(f64::INFINITY));
+        check_decimal("-InF", Some(f64::NEG_INFINITY));
+        check_decimal("NAN", Some(f64::from_bits(NORMAL_NAN_BITS)));
+        for text in [
+            "",
+            ".",
+            "+",
+            "-nan",
+            "+nan",
+            "infin",
+            "1e400",
+            "1.7976931348623159e308",
+            "0x10",
+            "0x1p4",
+            "1_0",
+            "1e",
+            "e5",
+            "--1",
+            "1,5",
+            "1 ",
+            "\u{663}",
+        ] {
+            check_decimal(text, None);
+        }
+    }
+
+    #[test]
+    fn two_thousand_digits_are_rounded_once() {
+        // Half way between two numbers, and a last digit that decides.
+        let half = "9007199254740993".to_owned() + "." + &"0".repeat(2000);
+        check_decimal(&half, Some(9007199254740992.0));
+        check_decimal(&(half + "1"), Some(9007199254740994.0));
+        let small = "0.".to_owned() + &"0".repeat(2000) + "1e2001";
+        check_decimal(&small, Some(1.0));
+    }
+
+    #[track_caller]
+    fn check_go(text: &str, want: Option<f64>) {
+        let got = parse_go(text.as_bytes());
+        assert_eq!(got.map(f64::to_bits), want.map(f64::to_bits), "{text:?}");
+    }
+
+    #[test]
+    fn bounds_may_be_hexadecimal_or_have_underscores() {
+        check_go("1_0.2_5", Some(10.25));
+        check_go("0x1p4", Some(16.0));
+        check_go("-0X_1.8p-1", Some(-0.75));
+        check_go("0x.8p1_0", Some(512.0));
+        check_go("0x1p-1074", Some(f64::from_bits(1)));
+        check_go("0x1p-1075", Some(0.0));
+        check_go("0x1.8p-1075", Some(f64::from_bits(1)));
+        check_go("0x1.fffffffffffff7p1023", Some(f64::MAX));
+        check_go("0x1.00000000000008p0", Some(1.0));
+        check_go("0x1.00000000000008000000000001p0", Some(1.0 + f64::EPSILON));
+        check_go("0x1.fffffffffffff8p-1023", Some(f64::MIN_POSITIVE));
+        for text in [
+            "_1",
+            "1_",
+            "1__0",
+            "1_.5",
+            "0x1",
+            "0xp1",
+            "0x1p",
+            "0x1p1024",
+            "0b1",
+            "0x1.fffffffffffff8p1023",
+            "",
+        ] {
+            check_go(text, None);
+        }
+    }
+
+    #[track_caller]
+    fn check_format(value: f64, want: &str) {
+        assert_eq!(format_openmetrics(value), want);
+    }
+
+    #[test]
+    fn bounds_are_written_as_openmetrics_does() {
+        for (value, want) in [
+            (1.0, "1.0"),
+            (10.0, "10.0"),
+            (0.1, "0.1"),
+            (-0.0, "0.0"),
+            (999999.5, "999999.5"),
+            (1e6, "1e+06"),
+            (1234567.0, "1.234567e+06"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (1e21, "1e+21"),
+            (-250.0, "-250.0"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+            (f64::NAN, "NaN"),
+            // Equally near to ...2 and ...3.
+            (639890.0 + 2f64.powi(-11), "639890.0004882812"),
+        ] {
+            check_format(value, want);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_path_equals_the_slow_one(text in "-?[0-9]{0,21}(\\.[0-9]{0,21})?([eE][+-]?[0-9]{1,3})?") {
+            let line = text.clone() + "\n";
+            if let Some((value, length)) = parse_short(line.as_bytes()) {
+                prop_assert_eq!(length, text.len());
+                let slow = parse_decimal(text.as_bytes());
+                prop_assert_eq!(Some(value.to_bits()), slow.map(f64::to_bits));
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read(bits: u64) {
+            let value = f64::from_bits(bits);
+            let text = format_openmetrics(value);
+            let read = parse_go(text.as_bytes());
+            prop_assert!(value.is_nan() || read == Some(value), "{} {:?}", text, read);
+        }
+
+        #[test]
+        fn hexadecimal_is_exact(mantissa in 0u64..1 << 53, exponent in -1074i32..970) {
+            let value = mantissa as f64 * 2f64.powi(exponent.max(-1022)) * 2f64.powi(exponent.min(-1022) + 1022);
+            let text = format!("0x{mantissa:x}p{exponent}");
+            prop_assert_eq!(parse_go(text.as_bytes()), Some(value).filter(|v| v.is_finite()));
+        }
+    }
 }

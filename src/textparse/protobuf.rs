@@ -3,9 +3,7 @@
 
 use super::compact::compact;
 use super::convert::Classic;
-use super::family::{
-    Bucket, DecodeError, ExemplarParts, Family, Metric, Timestamp, label, push_labels,
-};
+use super::family::{Bucket, ExemplarParts, Family, Metric, Timestamp, label, push_labels};
 use super::line::FamilyLabels;
 use super::number::format_openmetrics;
 use super::{Entry, Error, HistogramEntry, LabelSource, Options, Place, Series};
@@ -35,7 +33,9 @@ pub(super) struct Reader<'p> {
     exemplars: Vec<Exemplar>,
     histogram: Option<Histogram>,
     classic: Classic,
+    /// The key of the series; its first part, as long as said, is the metric's, once its labels were found valid.
     key: Vec<u8>,
+    key_of_metric: Option<usize>,
 }
 
 /// What was delivered last.
@@ -94,6 +94,7 @@ impl<'p> Reader<'p> {
             histogram: None,
             classic: Classic::default(),
             key: Vec::new(),
+            key_of_metric: None,
         }
     }
 
@@ -290,6 +291,7 @@ impl<'p> Reader<'p> {
             return Ok(false);
         };
         self.current.metric.decode(message).map_err(|e| e.text())?;
+        self.key_of_metric = None;
         self.next_metric += 1;
         Ok(true)
     }
@@ -317,8 +319,14 @@ impl<'p> Reader<'p> {
     /// Makes the series that `state` and the part say the current one.
     fn update(&mut self) -> Result<bool, String> {
         let metric = &self.current.metric;
-        for message in &metric.labels {
-            label(message, true).map_err(|e: DecodeError| e.text())?;
+        if self.key_of_metric.is_none() {
+            self.key.clear();
+            push_part(&mut self.key, &metric.labels.len().to_le_bytes());
+            for message in &metric.labels {
+                label(message, true).map_err(|e| e.text())?;
+                push_part(&mut self.key, message);
+            }
+            self.key_of_metric = Some(self.key.len());
         }
         let is_summary = self.current.kind == MetricKind::Summary;
         self.current.whole = self.state == State::Histogram || !(is_summary || self.is_histogram());
@@ -377,7 +385,8 @@ impl<'p> Reader<'p> {
             _ => None,
         };
         self.exemplars.extend(exemplar.cloned());
-        self.current.key(&mut self.key);
+        self.key.truncate(self.key_of_metric.unwrap_or(0));
+        self.current.push_key(&mut self.key);
         Entry::Series(Series {
             key: &self.key,
             labels: &self.current,
@@ -396,7 +405,8 @@ impl<'p> Reader<'p> {
             self.histogram = Some(self.native());
         }
         self.native_exemplars();
-        self.current.key(&mut self.key);
+        self.key.truncate(self.key_of_metric.unwrap_or(0));
+        self.current.push_key(&mut self.key);
         Some(Entry::Histogram(HistogramEntry {
             key: &self.key,
             labels: &self.current,
@@ -544,26 +554,23 @@ impl Current<'_> {
         }
     }
 
-    /// Bytes that no other series of a page has: all that makes it, with lengths between.
-    fn key(&self, key: &mut Vec<u8>) {
-        key.clear();
-        let name = self.name();
-        let unit = if self.type_and_unit {
-            self.family.unit
-        } else {
-            b""
-        };
-        let own = self
-            .own_label()
-            .map(|(_, number)| number.to_bits().to_le_bytes());
-        let own = own.as_ref().map_or(&b""[..], |bits| &bits[..]);
-        let kind = [self.kind as u8 * u8::from(self.type_and_unit)];
-        let parts = [&*name, &kind, unit, own];
-        for part in parts.into_iter().chain(self.metric.labels.iter().copied()) {
-            key.extend_from_slice(&part.len().to_le_bytes());
-            key.extend_from_slice(part);
+    /// What makes the series another one than the metric's others.
+    fn push_key(&self, key: &mut Vec<u8>) {
+        push_part(key, &self.name());
+        if let Some((_, number)) = self.own_label() {
+            push_part(key, &number.to_bits().to_le_bytes());
+        }
+        if self.type_and_unit {
+            push_part(key, self.family.unit);
+            push_part(key, &[self.kind as u8]);
         }
     }
+}
+
+/// Adds a piece to a key, told apart from its neighbours by its length.
+fn push_part(key: &mut Vec<u8>, part: &[u8]) {
+    key.extend_from_slice(&part.len().to_le_bytes());
+    key.extend_from_slice(part);
 }
 
 impl LabelSource for Current<'_> {

@@ -21,3 +21,4 @@ mod http;
 mod pages;
 mod pipeline;
 mod swap;
+mod textparse;

@@ -14,6 +14,7 @@ mod discovery;
 mod generate;
 mod json;
 mod otlp;
+mod random;
 mod relabel;
 mod scrape;
 mod targets;

@@ -10,7 +10,8 @@ use serde_json::Value;
 /// What is wrong, with line and column where known.
 pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let read = || {
-        if !text.contains("<<") {
+        // A quoted key is none.
+        if !text.contains("<<:") {
             return serde_yaml::from_str(text);
         }
         let mut value: serde_yaml::Value = serde_yaml::from_str(text)?;

@@ -1,7 +1,8 @@
 //! Kubernetes objects from texts: YAML with several documents, JSON, `List` objects unpacked. Which files are read is
 //! decided by the caller.
 
-use crate::wire::yaml::serde::documents;
+use crate::wire::yaml::serde::{Document, documents};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
 
@@ -64,40 +65,170 @@ impl std::error::Error for Error {}
 /// need them; that is not looked at here.
 pub fn read(file: &str, text: &str) -> (Vec<Object>, Vec<Error>) {
     let (mut objects, mut errors) = (Vec::new(), Vec::new());
-    for (number, document) in documents(text) {
-        let origin = format!("{file}#{number}");
-        match document {
-            Ok(value) => unpack(origin, value, &mut objects, &mut errors),
-            Err(message) => errors.push(Error { origin, message }),
-        }
-    }
+    each(file, text, &mut |found| match found {
+        Ok(object) => objects.push(object),
+        Err(error) => errors.push(error),
+    });
     (objects, errors)
 }
 
+/// As [`read`], one object at a time: a list in JSON, as an API server sends it, is never in memory as a whole.
+pub fn each(file: &str, text: &str, sink: &mut dyn FnMut(Result<Object, Error>)) {
+    for document in documents(text) {
+        let origin = format!("{file}#{}", document.number);
+        if document.is_json_object() && stream(&document, &origin, sink) {
+            continue;
+        }
+        match document.value() {
+            Ok(Value::Null) => {}
+            Ok(value) => unpack(origin, value, sink),
+            Err(message) => sink(Err(Error { origin, message })),
+        }
+    }
+}
+
 /// Lists hold objects, and possibly lists. Items of an API server's answer may lack what the list says of all of them.
-fn unpack(origin: String, mut value: Value, objects: &mut Vec<Object>, errors: &mut Vec<Error>) {
+fn unpack(origin: String, mut value: Value, sink: &mut dyn FnMut(Result<Object, Error>)) {
     let kind = text_at(&value, "/kind").to_owned();
     if kind.is_empty() {
         let message = "not a Kubernetes object: it has no kind".to_owned();
-        return errors.push(Error { origin, message });
+        return sink(Err(Error { origin, message }));
     }
     let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
-        return objects.push(Object { origin, value });
+        return sink(Ok(Object { origin, value }));
     };
-    let item_kind = kind.strip_suffix("List").unwrap_or_default();
-    let api_version = text_at(&value, "/apiVersion");
+    let api_version = text_at(&value, "/apiVersion").to_owned();
     for (i, mut item) in items.into_iter().enumerate() {
-        if let Value::Object(fields) = &mut item
-            && !item_kind.is_empty()
-        {
-            fields
-                .entry("kind")
-                .or_insert_with(|| Value::from(item_kind));
-            fields
-                .entry("apiVersion")
-                .or_insert_with(|| Value::from(api_version));
+        inherit(&mut item, &kind, &api_version);
+        unpack(format!("{origin}[{i}]"), item, sink);
+    }
+}
+
+fn inherit(item: &mut Value, list_kind: &str, api_version: &str) {
+    let kind = list_kind.strip_suffix("List").unwrap_or_default();
+    if let Value::Object(fields) = item
+        && !kind.is_empty()
+    {
+        fields.entry("kind").or_insert_with(|| Value::from(kind));
+        fields
+            .entry("apiVersion")
+            .or_insert_with(|| Value::from(api_version));
+    }
+}
+
+/// Hands on the items of a JSON list as they are read; `false` if the document is none and nothing was handed on.
+fn stream(
+    document: &Document<'_>,
+    origin: &str,
+    sink: &mut dyn FnMut(Result<Object, Error>),
+) -> bool {
+    let mut list = List {
+        origin,
+        sink,
+        count: 0,
+        waiting: Vec::new(),
+    };
+    let mut json = serde_json::Deserializer::from_str(document.text);
+    let head = (&mut list).deserialize(&mut json);
+    let head = head.and_then(|head| json.end().map(|()| head));
+    let started = list.count > list.waiting.len();
+    match head {
+        Ok(Some(head)) if list.count > 0 => {
+            for (i, mut item) in std::mem::take(&mut list.waiting) {
+                inherit(&mut item, &head.kind, &head.api_version);
+                unpack(format!("{origin}[{i}]"), item, list.sink);
+            }
+            true
         }
-        unpack(format!("{origin}[{i}]"), item, objects, errors);
+        Err(error) if started => {
+            let (origin, message) = (origin.to_owned(), error.to_string());
+            (list.sink)(Err(Error { origin, message }));
+            true
+        }
+        _ => false,
+    }
+}
+
+/// A list on its way.
+struct List<'s> {
+    origin: &'s str,
+    sink: &'s mut dyn FnMut(Result<Object, Error>),
+    count: usize,
+    /// Items that do not say what they are, before the list has said it.
+    waiting: Vec<(usize, Value)>,
+}
+
+/// What a list says of itself.
+#[derive(Default)]
+struct Head {
+    kind: String,
+    api_version: String,
+}
+
+impl<'de> DeserializeSeed<'de> for &mut List<'_> {
+    /// None: the object holds no items.
+    type Value = Option<Head>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut List<'_> {
+    type Value = Option<Head>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut head, mut is_list) = (Head::default(), false);
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "kind" => head.kind = map.next_value()?,
+                "apiVersion" => head.api_version = map.next_value()?,
+                "items" => {
+                    map.next_value_seed(Items(&mut *self))?;
+                    is_list = true;
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(is_list.then_some(head))
+    }
+}
+
+struct Items<'l, 's>(&'l mut List<'s>);
+
+impl<'de> DeserializeSeed<'de> for Items<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let list = self.0;
+        while let Some(item) = seq.next_element::<Value>()? {
+            let i = list.count;
+            list.count += 1;
+            if text_at(&item, "/kind").is_empty() {
+                list.waiting.push((i, item));
+            } else {
+                unpack(format!("{}[{i}]", list.origin), item, list.sink);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -120,5 +251,33 @@ mod tests {
         let origins: Vec<_> = errors.iter().map(|e| e.origin.as_str()).collect();
         assert_eq!(origins, ["f.yaml#2[1]", "f.yaml#3", "f.yaml#4"]);
         assert_eq!(objects[2].api_version(), "v1");
+    }
+
+    #[test]
+    fn json_lists_are_handed_on_item_by_item() {
+        #[track_caller]
+        fn check(text: &str, want: &[&str], want_errors: usize) {
+            let (objects, errors) = read("l", text);
+            let kinds: Vec<_> = objects.iter().map(Object::kind).collect();
+            assert_eq!(
+                (kinds.as_slice(), errors.len()),
+                (want, want_errors),
+                "{errors:?}"
+            );
+        }
+        check(
+            r#"{"items":[{"kind":"A"},{"a":1}],"kind":"XList"}"#,
+            &["A", "X"],
+            0,
+        );
+        check(
+            r#"{"kind":"List","items":[{"kind":"A"},{"a":1}]}"#,
+            &["A"],
+            1,
+        );
+        check(r#"{"items":[{"kind":"A"},{"kind":]}"#, &["A"], 1);
+        check(r#"{"items":[],"kind":"XList"}"#, &[], 0);
+        check(r#"{"kind":"A","items":1}"#, &["A"], 0);
+        check("{kind: A, x: [y]}", &["A"], 0);
     }
 }

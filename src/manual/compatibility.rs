@@ -14,6 +14,33 @@
 //! - A monitor whose job Prometheus would refuse is rejected with the loader's reason, and its last good version runs on;
 //!   upstream writes it, and Prometheus refuses the whole configuration.
 //! - `Probe` and `ScrapeConfig` objects are not read.
+//! - Of an inherited Prometheus object only what concerns scraping is carried over; every other field that is set is listed once.
+//!   `storage` keeps a server's retention, as upstream writes it; it has no effect here.
+//! - An authorization for a Prometheus before 2.26 rejects the monitor; upstream's operator crashes.
+//! - `additionalScrapeConfigs` are read and written again as upstream does it: `yes` becomes `true`, `010` becomes `8`, merge keys
+//!   (`<<`) vanish with what they would merge.
+//! - A certificate's key is compared with it for RSA (2048 bits or more), P-256, P-384 and Ed25519; of other kinds the pair is accepted,
+//!   and its job is rejected when its client is built.
+//!
+//! ## Kept from prometheus-operator, though it may surprise
+//!
+//! - References of `apiserverConfig` and of scrape classes are looked up in the *monitor's* namespace. What is not found there
+//!   comes out empty, or as a path without a file; a class's `authorization.credentials` only work where a monitor of the same
+//!   namespace has loaded the same Secret. Use files (`credentialsFile`, `caFile`) in classes.
+//! - `cert` from a Secret with `keyFile`: the certificate is not mounted. A certificate authority that is empty is named, but not
+//!   mounted.
+//! - `authorization.credentials` without a name, and a PodMonitor's `bearerTokenSecret` without a key, send no credentials.
+//! - Values of a monitor's selector, ports and names of ports are regular expressions: `version: v1.2` also selects `v1x2`.
+//!   `selectorMechanism: RoleSelector` compares exactly.
+//! - Label keys that differ only in characters that label names cannot have (`a.b/c`, `a_b_c`) are one label.
+//! - `optional: true` in a monitor is ignored: a missing Secret or key rejects it until it appears.
+//! - `bearerTokenSecret: {key: ""}`, which old clients wrote, counts as set and excludes any other authentication.
+//! - An override of honored timestamps writes `honor_timestamps: false` even where nothing was said.
+//! - `enforcedBodySizeLimit: 0` counts as set; a global limit above the enforced one is lowered to it, but for `bodySizeLimit`.
+//! - A ServiceMonitor's empty `tlsConfig: {}` keeps the class's TLS settings out but for its files; a PodMonitor's does not.
+//! - `nativeHistogramMinBucketFactor: "1.2"` is written as `1.2000000000000002`.
+//! - A Secret's value goes into the configuration with the line break it ends with, if any.
+//! - A monitor that waits for finalizers still has jobs.
 //!
 //! # Loading
 //!

@@ -145,18 +145,23 @@ pub struct Generated {
 impl Generated {
     /// The whole configuration, byte for byte what upstream writes.
     pub fn document(&self) -> String {
-        let jobs: usize = self.fragments.iter().map(|f| f.yaml.len()).sum();
-        let mut text = String::with_capacity(self.head.len() + jobs + self.tail.len() + 32);
-        text.push_str(&self.head);
-        text.push_str(match self.fragments.as_slice() {
+        let length = self.parts().map(str::len).sum();
+        let mut text = String::with_capacity(length);
+        text.extend(self.parts());
+        text
+    }
+
+    /// The parts of the whole configuration, to be written one after the other.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        let jobs = match self.fragments.as_slice() {
             [] => "scrape_configs: []\n",
             _ => "scrape_configs:\n",
-        });
-        for fragment in &self.fragments {
-            text.push_str(&fragment.yaml);
-        }
-        text.push_str(&self.tail);
-        text
+        };
+        let fragments = self.fragments.iter().map(|fragment| &*fragment.yaml);
+        [self.head.as_str(), jobs]
+            .into_iter()
+            .chain(fragments)
+            .chain([self.tail.as_str()])
     }
 }
 

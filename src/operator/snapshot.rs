@@ -2,6 +2,7 @@
 
 use super::{Kind, Rejection};
 use crate::kube::manifest::Object;
+use crate::kube::types::meta::ObjectMeta;
 use crate::monitoring::{self, PodMonitor, ServiceMonitor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,18 +31,24 @@ pub struct Namespace {
 
 impl Snapshot {
     /// Adds a monitor or a namespace. Says whether the object was one of them; one that cannot be read is a rejection
-    /// and leaves the others unharmed.
+    /// and leaves the others unharmed. A monitor without a namespace is in `default`, where kubectl would put it.
     pub fn add(&mut self, object: &Object) -> bool {
         match (object.api_version(), object.kind()) {
             (monitoring::API_VERSION, "ServiceMonitor") => {
-                match monitoring::decode(object.value.clone()) {
-                    Ok(monitor) => self.service_monitors.push(Arc::new(monitor)),
+                match monitoring::decode::<ServiceMonitor>(object.value.clone()) {
+                    Ok(mut monitor) => {
+                        trim(&mut monitor.metadata);
+                        self.service_monitors.push(Arc::new(monitor));
+                    }
                     Err(reason) => self.refuse(Kind::ServiceMonitor, object, reason),
                 }
             }
             (monitoring::API_VERSION, "PodMonitor") => {
-                match monitoring::decode(object.value.clone()) {
-                    Ok(monitor) => self.pod_monitors.push(Arc::new(monitor)),
+                match monitoring::decode::<PodMonitor>(object.value.clone()) {
+                    Ok(mut monitor) => {
+                        trim(&mut monitor.metadata);
+                        self.pod_monitors.push(Arc::new(monitor));
+                    }
                     Err(reason) => self.refuse(Kind::PodMonitor, object, reason),
                 }
             }
@@ -100,5 +107,13 @@ impl Snapshot {
             .retain(|m| visible(&m.metadata.namespace));
         self.pod_monitors.retain(|m| visible(&m.metadata.namespace));
         self.unreadable.retain(|r| visible(&r.namespace));
+    }
+}
+
+/// Annotations often hold the whole object once more, and nothing here reads them.
+fn trim(metadata: &mut ObjectMeta) {
+    metadata.annotations.clear();
+    if metadata.namespace.is_empty() {
+        "default".clone_into(&mut metadata.namespace);
     }
 }

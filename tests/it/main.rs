@@ -12,6 +12,7 @@
     unreachable_pub
 )]
 
+mod crds;
 mod exporters;
 mod fake;
 #[allow(dead_code)] // until every area's harness is written

@@ -13,20 +13,23 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// The input cannot be read, or the settings do not allow a configuration.
 pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
-    let input = args.input.as_deref().ok_or("no input")?;
-    let (objects, mut complaints) = objects_of(input)?;
-    let settings = settings(args, &objects)?;
-    let (text, generated) = document(args, &objects, &settings)?;
-    complaints.extend(
-        generated
-            .rejected
-            .iter()
-            .map(|rejection| format!("rejected {rejection}")),
-    );
-    for complaint in &complaints {
+    let mut input = read_input(args.input.as_deref().ok_or("no input")?)?;
+    let settings = settings(args, &input.others)?;
+    let generated = generated(args, &mut input, &settings)?;
+    let rejected = generated.rejected.iter();
+    let complaints = &mut input.complaints;
+    complaints.extend(rejected.map(|rejection| format!("rejected {rejection}")));
+    for complaint in complaints.iter() {
         eprintln!("promop: {complaint}");
     }
-    print!("{text}");
+    if args.expand {
+        let pod = expand::pod_environment(&settings, 0, 0);
+        let env = |name: &str| pod.get(name).cloned();
+        print!("{}", expand::expand(&generated.document(), &env));
+    } else {
+        // Part by part: at thousands of monitors the whole is large.
+        generated.parts().for_each(|part| print!("{part}"));
+    }
     Ok(if complaints.is_empty() {
         Exit::Fine
     } else {
@@ -34,26 +37,39 @@ pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
     })
 }
 
+/// What the files hold.
+#[derive(Default)]
+struct Input {
+    snapshot: Snapshot,
+    assets: Assets,
+    /// Objects of all other kinds, among them those to inherit from.
+    others: Vec<Object>,
+    /// Documents that are no objects.
+    complaints: Vec<String>,
+}
+
 /// The objects of a folder, a file or standard input, and which documents are none.
-fn objects_of(input: &Path) -> Result<(Vec<Object>, Vec<String>), String> {
+fn read_input(path: &Path) -> Result<Input, String> {
     let unreadable = |path: &Path, err: io::Error| format!("{}: {err}", path.display());
     let mut files = Vec::new();
-    if input.is_dir() {
-        find(input, &mut files).map_err(|err| unreadable(input, err))?;
+    if path.is_dir() {
+        find(path, &mut files).map_err(|err| unreadable(path, err))?;
         files.sort();
     } else {
-        files.push(input.to_owned());
+        files.push(path.to_owned());
     }
-    let (mut objects, mut complaints) = (Vec::new(), Vec::new());
+    let mut input = Input::default();
     for file in files {
         let bytes = read(&file).map_err(|err| unreadable(&file, err))?;
         let text =
             String::from_utf8(bytes).map_err(|_| format!("{}: not UTF-8", file.display()))?;
-        let (found, errors) = manifest::read(&file.to_string_lossy(), &text);
-        objects.extend(found);
-        complaints.extend(errors.iter().map(ToString::to_string));
+        manifest::each(&file.to_string_lossy(), &text, &mut |found| match found {
+            Ok(object) if input.snapshot.add(&object) || input.assets.add(&object) => {}
+            Ok(object) => input.others.push(object),
+            Err(error) => input.complaints.push(error.to_string()),
+        });
     }
-    Ok((objects, complaints))
+    Ok(input)
 }
 
 /// YAML and JSON files at any depth; what begins with a dot is left out, as `kubectl apply -R` would have it.
@@ -138,16 +154,10 @@ fn inherited<'a>(
     }
 }
 
-fn document(
-    args: &Args,
-    objects: &[Object],
-    settings: &Settings,
-) -> Result<(String, Generated), String> {
-    let (mut snapshot, mut assets) = (Snapshot::default(), Assets::default());
-    for object in objects {
-        // Any other kind has no part in the configuration.
-        _ = snapshot.add(object) || assets.add(object);
-    }
+fn generated(args: &Args, input: &mut Input, settings: &Settings) -> Result<Generated, String> {
+    let Input {
+        snapshot, assets, ..
+    } = input;
     snapshot.complete_namespaces(&settings.namespace);
     let own = |names: &[String]| -> Vec<String> {
         let real = names.iter().map(|name| {
@@ -160,14 +170,7 @@ fn document(
         real.cloned().collect()
     };
     snapshot.restrict(&own(&args.namespaces), &own(&args.deny_namespaces));
-    let generated =
-        operator::generate(&snapshot, &assets, settings).map_err(|err| err.to_string())?;
-    let mut text = generated.document();
-    if args.expand {
-        let pod = expand::pod_environment(settings, 0, 0);
-        text = expand::expand(&text, &|name| pod.get(name).cloned());
-    }
-    Ok((text, generated))
+    operator::generate(snapshot, assets, settings).map_err(|err| err.to_string())
 }
 
 #[cfg(test)]

@@ -21,26 +21,51 @@ pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     read().map_err(|error| error.to_string())
 }
 
-/// The documents of a text, each on its own: a broken one leaves the others readable. Empty documents are left out;
-/// the numbers count from 1 and include them. A list of objects is one document.
-pub fn documents(text: &str) -> Vec<(usize, Result<Value, String>)> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut documents = Vec::new();
-    for (i, (line, document)) in split(text).into_iter().enumerate() {
-        let value = if document.trim_start().starts_with('{') {
-            serde_json::from_str(document).or_else(|_| from_str(document))
+/// One document of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Document<'a> {
+    /// Counted from 1; empty documents count.
+    pub number: usize,
+    /// How many lines of the text stand before it.
+    pub line: usize,
+    /// The document.
+    pub text: &'a str,
+}
+
+impl Document<'_> {
+    /// Reads it; null if it is empty.
+    ///
+    /// # Errors
+    /// What is wrong, with line and column where known.
+    pub fn value(&self) -> Result<Value, String> {
+        let value = if self.is_json_object() {
+            serde_json::from_str(self.text).or_else(|_| from_str(self.text))
         } else {
-            from_str(document)
+            from_str(self.text)
         };
-        let value = value.map_err(|error| match line {
+        value.map_err(|error| match self.line {
             0 => error,
             line => format!("{error} (lines are counted from line {line} of the file)"),
-        });
-        if value != Ok(Value::Null) {
-            documents.push((i + 1, value));
-        }
+        })
     }
-    documents
+
+    /// Whether it looks like JSON, which is much quicker to read.
+    pub fn is_json_object(&self) -> bool {
+        self.text.trim_start().starts_with('{')
+    }
+}
+
+/// The documents of a text, each to be read on its own: a broken one leaves the others readable.
+pub fn documents(text: &str) -> Vec<Document<'_>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let parts = split(text).into_iter().enumerate();
+    parts
+        .map(|(i, (line, text))| Document {
+            number: i + 1,
+            line,
+            text,
+        })
+        .collect()
 }
 
 /// Cuts at lines that start with `---`, as Kubernetes' own reader does. With each part goes the number of lines before it.
@@ -74,9 +99,12 @@ mod tests {
 
     #[test]
     fn documents_stand_alone() {
-        let found = documents(
-            "# head\n---\na: 1\n---\n: [\n--- # note\n\n---\n{\"b\": 2}\n---\nc: |\n  ---\n",
-        );
+        let text = "# head\n---\na: 1\n---\n: [\n--- # note\n\n---\n{\"b\": 2}\n---\nc: |\n  ---\n";
+        let found: Vec<_> = documents(text)
+            .iter()
+            .map(|document| (document.number, document.value()))
+            .filter(|(_, value)| *value != Ok(Value::Null))
+            .collect();
         let numbers: Vec<_> = found.iter().map(|(i, v)| (*i, v.is_ok())).collect();
         assert_eq!(numbers, [(2, true), (3, false), (5, true), (6, true)]);
         assert_eq!(found[0].1, Ok(json!({"a": 1})));

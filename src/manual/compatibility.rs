@@ -45,7 +45,10 @@
 //! # Loading
 //!
 //! - `promop check` is the server's loader, not `promtool`: no linting, no look at the files that are named.
-//! - `rule_files`, `alerting`, `remote_read`, `storage` and the like are accepted as Prometheus accepts them, and have no effect.
+//! - `rule_files`, `alerting`, `remote_read`, `storage` and the like have no effect. Unknown keys of the sections themselves are
+//!   refused, what stands deeper is not looked at.
+//! - Regular expressions of relabel rules are RE2's, but bounded: 64 KiB of text, 250 levels, 256 KiB compiled.
+//! - A job name that is not valid UTF-8 is refused (Prometheus loads it and panics later).
 //!
 //! # Discovering and scraping
 //!

@@ -57,6 +57,11 @@ impl Labels {
         builder.build(&mut Interner::new())
     }
 
+    /// From pairs that are sorted and unique already. Only here may values be empty: external labels keep them, as upstream.
+    pub fn from_sorted(pairs: Vec<(Text, Text)>) -> Self {
+        Self(pairs.into())
+    }
+
     /// The value of a label, if it is in the set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0

@@ -4,6 +4,8 @@ use super::hash;
 use super::labels::{LabelsBuilder, Text};
 use super::name::ValidationScheme;
 use super::regexp::{self, Patterns, Regexp, Template};
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// What a rule does.
@@ -138,6 +140,19 @@ impl PartialEq for RelabelRules {
 
 impl Eq for RelabelRules {}
 
+impl Hash for RelabelRules {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.rules.hash(state);
+    }
+}
+
+/// Lists are found in sets by their rules.
+impl Borrow<[Rule]> for RelabelRules {
+    fn borrow(&self) -> &[Rule] {
+        &self.0.rules
+    }
+}
+
 impl RelabelRules {
     /// Compiles rules.
     ///
@@ -170,6 +185,11 @@ impl RelabelRules {
     /// Whether both are the very same list in memory.
     pub fn same(a: &Self, b: &Self) -> bool {
         Arc::ptr_eq(&a.0, &b.0)
+    }
+
+    /// Whether someone else holds the same list.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     /// Applies all rules in order; stops at the first that drops.

@@ -93,6 +93,7 @@ fn tree<'a>(node: &Node) -> Result<Tree<'a>, String> {
             Tree::Map(kept)
         }
         Data::Alias(target) => tree(target)?,
+        Data::Loop(_) => return Err("yaml: the value of an anchor contains itself".to_owned()),
     })
 }
 

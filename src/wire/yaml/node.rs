@@ -1,6 +1,6 @@
 //! The first document of a YAML text as a tree.
 
-use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
+use libyaml_safer::{ErrorKind, Event, EventData, Mark, Parser};
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -29,6 +29,8 @@ pub enum Data {
     Mapping(Vec<(Node, Node)>),
     /// `*name`: the node that `&name` marks. Shared, so that aliases of aliases don't grow.
     Alias(Rc<Node>),
+    /// `*name` inside of what `&name` marks: the node that many levels up.
+    Loop(usize),
 }
 
 /// How a scalar is written.
@@ -85,7 +87,7 @@ pub fn parse(text: &[u8]) -> Result<Option<Node>, Error> {
     let mut composer = Composer::default();
     loop {
         let event = parser.parse().map_err(|error| Error {
-            line: error.problem_mark().map(|mark| line_of(mark.line)),
+            line: line_of_error(&error),
             message: error.to_string(),
         })?;
         match composer.take(event)? {
@@ -129,6 +131,10 @@ impl Composer {
         match event.data {
             EventData::StreamEnd => return Ok(Step::Done(None)),
             EventData::Alias { anchor } => {
+                let is_open = |open: &Open| open.anchor.as_deref() == Some(anchor.as_str());
+                if let Some(above) = self.open.iter().rev().position(is_open) {
+                    return Ok(self.add(node(None, Data::Loop(above + 1)), None));
+                }
                 let Some(target) = self.anchors.get(anchor.as_str()) else {
                     let message = format!("unknown anchor '{anchor}' referenced");
                     return Err(Error {
@@ -143,12 +149,14 @@ impl Composer {
                 anchor,
                 tag,
                 value,
-                style,
+                plain_implicit,
                 ..
             } => {
-                let style = match style {
-                    ScalarStyle::Plain => Style::Plain,
-                    _ => Style::Quoted,
+                // As upstream: the tag `!` makes a quoted text plain.
+                let style = if plain_implicit {
+                    Style::Plain
+                } else {
+                    Style::Quoted
                 };
                 let scalar = node(tag, Data::Scalar(value.into(), style));
                 return Ok(self.add(scalar, anchor));
@@ -202,6 +210,16 @@ impl Composer {
     }
 }
 
+/// The line that go-yaml reports, which is one too small for errors of the parser (go-yaml: decode.go, `fail`).
+fn line_of_error(error: &libyaml_safer::Error) -> Option<u32> {
+    let line = |mark: Option<Mark>| mark.map(|mark| mark.line).filter(|line| *line > 0);
+    match line(error.problem_mark()) {
+        Some(line) if error.kind() == ErrorKind::Scanner => Some(line_of(line)),
+        Some(line) => u32::try_from(line).ok(),
+        None => line(error.context_mark()).and_then(|line| u32::try_from(line).ok()),
+    }
+}
+
 /// libyaml counts from 0.
 fn line_of(mark: u64) -> u32 {
     u32::try_from(mark).unwrap_or(u32::MAX).saturating_add(1)
@@ -225,6 +243,7 @@ mod tests {
                 format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
             }
             Data::Alias(target) => format!("*{}", text(target)),
+            Data::Loop(above) => format!("loop {above}"),
         }
     }
 
@@ -245,5 +264,11 @@ mod tests {
         assert_eq!(parse(b"a: 1\nb: *y\n").unwrap_err().line, Some(2));
         assert_eq!(parse(b""), Ok(None));
         assert!(parse("[".repeat(600).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn an_alias_of_itself_is_found() {
+        let node = parse(b"&x [a, *x]").unwrap().unwrap();
+        assert_eq!(text(&node), "[a,loop 1]");
     }
 }

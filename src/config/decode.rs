@@ -1,0 +1,517 @@
+//! Strict decoding of nodes, as go-yaml v2 does it for Prometheus: type errors, unknown and duplicate keys are collected with
+//! their lines; a value that is wrong in itself (a duration, a regular expression) ends the load at once; null sets zero.
+
+use super::loader::Loader;
+use super::scalar::{self, Scalar, is_merge, is_null_word};
+use super::{Error, Stage};
+use crate::model::duration;
+use crate::model::labels::Text;
+use crate::model::size;
+use crate::wire::yaml::{Data, Node, Style};
+use std::borrow::Cow;
+use std::time::Duration;
+
+pub(super) type Result<T = ()> = std::result::Result<T, Error>;
+
+/// Takes an entry of a mapping with free keys, and says whether the key was new.
+type Entry<'d, 'n, 'l> =
+    dyn FnMut(&mut Decoder<'n, 'l>, Cow<'n, str>, &'n Node) -> Result<bool> + 'd;
+
+/// Walks the nodes of one document.
+pub(super) struct Decoder<'n, 'l> {
+    pub(super) loader: &'l mut Loader,
+    problems: Vec<Problem>,
+    path: Vec<Step<'n>>,
+    /// The nodes that are being decoded, from the root down.
+    open: Vec<&'n Node>,
+    /// Aliases of open nodes that are being followed.
+    loops: Vec<&'n Node>,
+    visits: u64,
+    visits_by_alias: u64,
+    alias_depth: u32,
+}
+
+/// A collected error.
+struct Problem {
+    line: u32,
+    path: String,
+    message: String,
+}
+
+#[derive(Clone)]
+enum Step<'n> {
+    Key(Cow<'n, str>),
+    Index(usize),
+}
+
+/// What became of a mapping or list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// It was one.
+    Filled,
+    /// It was null: the zero value.
+    Null,
+    /// It was something else, which has been noted.
+    Wrong,
+}
+
+impl<'n, 'l> Decoder<'n, 'l> {
+    pub(super) fn new(loader: &'l mut Loader) -> Self {
+        Self {
+            loader,
+            problems: Vec::new(),
+            path: Vec::new(),
+            open: Vec::new(),
+            loops: Vec::new(),
+            visits: 0,
+            visits_by_alias: 0,
+            alias_depth: 0,
+        }
+    }
+
+    /// How many errors have been collected so far: who has some of its own skips its validation.
+    pub(super) fn problems(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// All collected errors as one, if there are any.
+    pub(super) fn finish(self) -> Result {
+        let Some(first) = self.problems.first() else {
+            return Ok(());
+        };
+        let rest = self.problems.iter().skip(1);
+        let more: String = rest
+            .map(|problem| {
+                format!(
+                    "; line {}: {}: {}",
+                    problem.line, problem.path, problem.message
+                )
+            })
+            .collect();
+        Err(Error {
+            stage: Stage::Decode,
+            path: first.path.clone(),
+            lines: self.problems.iter().map(|problem| problem.line).collect(),
+            message: format!("{}{more}", first.message),
+        })
+    }
+
+    /// An error that ends the load: the value at the present place is wrong.
+    pub(super) fn wrong<T>(&self, message: impl Into<String>) -> Result<T> {
+        Err(Error {
+            stage: Stage::Value,
+            path: self.path_text(),
+            lines: Vec::new(),
+            message: message.into(),
+        })
+    }
+
+    fn broken<T>(&self, message: impl Into<String>) -> Result<T> {
+        Err(Error {
+            stage: Stage::Decode,
+            path: self.path_text(),
+            lines: Vec::new(),
+            message: message.into(),
+        })
+    }
+
+    pub(super) fn note(&mut self, line: u32, message: impl Into<String>) {
+        let path = self.path_text();
+        self.problems.push(Problem {
+            line,
+            path,
+            message: message.into(),
+        });
+    }
+
+    fn path_text(&self) -> String {
+        let mut text = String::new();
+        for step in &self.path {
+            match step {
+                Step::Key(key) => {
+                    text.push_str(if text.is_empty() { "" } else { "." });
+                    text.push_str(key);
+                }
+                Step::Index(index) => text.push_str(&format!("[{index}]")),
+            }
+        }
+        text
+    }
+
+    /// Notes that a node has the wrong type.
+    fn wrong_type(&mut self, node: &Node, want: &str) {
+        let found = match &node.data {
+            Data::Sequence(_) => "a list".to_owned(),
+            Data::Mapping(_) => "a mapping".to_owned(),
+            _ => {
+                let short = node
+                    .tag
+                    .as_deref()
+                    .map(|tag| tag.replace("tag:yaml.org,2002:", "!!"));
+                let resolved = scalar::resolve(node).ok().flatten();
+                let tag =
+                    short.unwrap_or_else(|| resolved.map_or("", |value| value.tag()).to_owned());
+                let text = if let Data::Scalar(text, _) = &node.data {
+                    &**text
+                } else {
+                    ""
+                };
+                format!("{tag} `{}`", text.chars().take(40).collect::<String>())
+            }
+        };
+        self.note(node.line, format!("{found} where {want} is expected"));
+    }
+
+    /// Follows aliases and counts, so that a small document cannot become endless work (go-yaml: decode.go, `unmarshal`).
+    pub(super) fn visit<T>(
+        &mut self,
+        node: &'n Node,
+        then: impl FnOnce(&mut Self, &'n Node) -> Result<T>,
+    ) -> Result<T> {
+        self.count()?;
+        let (mut node, mut aliases, loops) = (node, 0, self.loops.len());
+        loop {
+            let target = match &node.data {
+                Data::Alias(target) => target,
+                Data::Loop(above) => self.ancestor(node, *above)?,
+                _ => break,
+            };
+            aliases += 1;
+            self.alias_depth += 1;
+            node = target;
+            self.count()?;
+        }
+        self.open.push(node);
+        let result = then(self, node);
+        self.open.pop();
+        self.loops.truncate(loops);
+        self.alias_depth -= aliases;
+        result
+    }
+
+    /// What an alias inside of its own anchor stands for. As upstream, that is fine until it is met inside of itself.
+    fn ancestor(&mut self, alias: &'n Node, above: usize) -> Result<&'n Node> {
+        let target = self
+            .open
+            .len()
+            .checked_sub(above)
+            .and_then(|at| self.open.get(at).copied());
+        match target.filter(|_| !self.loops.iter().any(|met| std::ptr::eq(*met, alias))) {
+            Some(target) => {
+                self.loops.push(alias);
+                Ok(target)
+            }
+            None => self.broken("the value of an anchor contains itself"),
+        }
+    }
+
+    fn count(&mut self) -> Result {
+        self.visits += 1;
+        self.visits_by_alias += u64::from(self.alias_depth > 0);
+        if self.visits_by_alias > 100 && self.visits > 1000 {
+            let over = (self.visits as f64 - 400_000.0).clamp(0.0, 3_600_000.0);
+            let allowed = 0.99 - 0.89 * over / 3_600_000.0;
+            if self.visits_by_alias as f64 / self.visits as f64 > allowed {
+                return self.broken("document contains excessive aliasing");
+            }
+        }
+        Ok(())
+    }
+
+    /// A mapping with known keys: `field` decodes a key's value, or says `false` if it doesn't know the key.
+    pub(super) fn fields(
+        &mut self,
+        node: &'n Node,
+        field: &mut dyn FnMut(&mut Self, &str, &'n Node) -> Result<bool>,
+    ) -> Result<Shape> {
+        self.visit(node, |d, node| {
+            let Data::Mapping(pairs) = &node.data else {
+                return d.no_mapping(node);
+            };
+            let mut seen: Vec<Cow<'n, str>> = Vec::with_capacity(pairs.len());
+            for (key, value) in pairs {
+                if is_merge(key) {
+                    d.merge(value, &mut |d, node| d.fields(node, field))?;
+                    continue;
+                }
+                let Some(name) = d.string(key)? else {
+                    continue;
+                };
+                if seen.contains(&name) {
+                    d.note(key.line, format!("field {name} already set"));
+                    continue;
+                }
+                d.path.push(Step::Key(name.clone()));
+                let known = field(d, &name, value)?;
+                if known {
+                    seen.push(name);
+                } else {
+                    d.note(key.line, "unknown field");
+                }
+                d.path.pop();
+            }
+            Ok(Shape::Filled)
+        })
+    }
+
+    fn no_mapping(&mut self, node: &'n Node) -> Result<Shape> {
+        if self.scalar(node)? == Some(Scalar::Null) {
+            return Ok(Shape::Null);
+        }
+        self.wrong_type(node, "a mapping");
+        Ok(Shape::Wrong)
+    }
+
+    fn merge(
+        &mut self,
+        node: &'n Node,
+        again: &mut dyn FnMut(&mut Self, &'n Node) -> Result<Shape>,
+    ) -> Result {
+        let is_mapping = |node: &Node| matches!(node.resolved().data, Data::Mapping(_));
+        match &node.data {
+            Data::Sequence(items) if items.iter().all(is_mapping) => {
+                // Earlier ones take precedence, so they come last.
+                for item in items.iter().rev() {
+                    again(self, item)?;
+                }
+            }
+            _ if is_mapping(node) => {
+                again(self, node)?;
+            }
+            _ => return self.broken("map merge requires map or sequence of maps as the value"),
+        }
+        Ok(())
+    }
+
+    /// A mapping with free keys: `each` gets the key and the value's node, and says whether the key was new.
+    pub(super) fn entries(
+        &mut self,
+        node: &'n Node,
+        each: &mut Entry<'_, 'n, 'l>,
+    ) -> Result<Shape> {
+        self.visit(node, |d, node| {
+            let Data::Mapping(pairs) = &node.data else {
+                return d.no_mapping(node);
+            };
+            for (key, value) in pairs {
+                if is_merge(key) {
+                    d.merge(value, &mut |d, node| d.entries(node, each))?;
+                } else if let Some(name) = d.string(key)? {
+                    d.path.push(Step::Key(name.clone()));
+                    if !each(d, name, value)? {
+                        d.note(value.line, "key already set");
+                    }
+                    d.path.pop();
+                }
+            }
+            Ok(Shape::Filled)
+        })
+    }
+
+    /// A list.
+    pub(super) fn items(
+        &mut self,
+        node: &'n Node,
+        each: &mut dyn FnMut(&mut Self, &'n Node) -> Result,
+    ) -> Result<Shape> {
+        self.visit(node, |d, node| {
+            let Data::Sequence(items) = &node.data else {
+                if d.scalar(node)? == Some(Scalar::Null) {
+                    return Ok(Shape::Null);
+                }
+                d.wrong_type(node, "a list");
+                return Ok(Shape::Wrong);
+            };
+            for (index, item) in items.iter().enumerate() {
+                d.path.push(Step::Index(index));
+                each(d, item)?;
+                d.path.pop();
+            }
+            Ok(Shape::Filled)
+        })
+    }
+
+    fn scalar(&self, node: &'n Node) -> Result<Option<Scalar<'n>>> {
+        scalar::resolve(node).or_else(|message| self.broken(message))
+    }
+
+    /// Bytes of a string field: the source text of any scalar, whatever it means; null is empty. `None`: noted.
+    pub(super) fn bytes(&mut self, node: &'n Node) -> Result<Option<Cow<'n, [u8]>>> {
+        self.visit(node, |d, node| {
+            match (&node.data, &node.tag) {
+                (Data::Scalar(text, Style::Quoted), None) => {
+                    return Ok(Some(Cow::Borrowed(text.as_bytes())));
+                }
+                (Data::Scalar(text, Style::Plain), None) => {
+                    let text = if is_null_word(text) { "" } else { text };
+                    return Ok(Some(Cow::Borrowed(text.as_bytes())));
+                }
+                _ => {}
+            }
+            Ok(match (d.scalar(node)?, &node.data) {
+                (Some(Scalar::Null), _) => Some(Cow::Borrowed(&[])),
+                (Some(Scalar::Binary(bytes)), _) => Some(Cow::Owned(bytes)),
+                (Some(_), Data::Scalar(text, _)) => Some(Cow::Borrowed(text.as_bytes())),
+                _ => {
+                    d.wrong_type(node, "a string");
+                    None
+                }
+            })
+        })
+    }
+
+    /// A string. `None`: it is none, which has been noted.
+    pub(super) fn string(&mut self, node: &'n Node) -> Result<Option<Cow<'n, str>>> {
+        Ok(match self.bytes(node)? {
+            None => None,
+            Some(Cow::Borrowed(bytes)) => match std::str::from_utf8(bytes) {
+                Ok(text) => Some(Cow::Borrowed(text)),
+                Err(_) => return self.wrong("not valid UTF-8"),
+            },
+            Some(Cow::Owned(bytes)) => match String::from_utf8(bytes) {
+                Ok(text) => Some(Cow::Owned(text)),
+                Err(_) => return self.wrong("not valid UTF-8"),
+            },
+        })
+    }
+
+    pub(super) fn text(&mut self, node: &'n Node, slot: &mut Text) -> Result {
+        if let Some(text) = self.string(node)? {
+            *slot = self.loader.intern(&text);
+        }
+        Ok(())
+    }
+
+    pub(super) fn boxed(&mut self, node: &'n Node, slot: &mut Box<str>) -> Result {
+        if let Some(text) = self.string(node)? {
+            *slot = text.into();
+        }
+        Ok(())
+    }
+
+    /// A list of strings; null is `None`.
+    pub(super) fn strings(&mut self, node: &'n Node) -> Result<Option<Vec<Cow<'n, str>>>> {
+        let mut all = Vec::new();
+        let shape = self.items(node, &mut |d, item| {
+            all.extend(d.string(item)?);
+            Ok(())
+        })?;
+        Ok((shape == Shape::Filled).then_some(all))
+    }
+
+    pub(super) fn boxes(&mut self, node: &'n Node, slot: &mut Vec<Box<str>>) -> Result {
+        let strings = self.strings(node)?.unwrap_or_default();
+        *slot = strings.into_iter().map(Into::into).collect();
+        Ok(())
+    }
+
+    pub(super) fn bool(&mut self, node: &'n Node, slot: &mut bool) -> Result {
+        self.visit(node, |d, node| {
+            match d.scalar(node)? {
+                Some(Scalar::Bool(value)) => *slot = value,
+                Some(Scalar::Null) => *slot = false,
+                _ => d.wrong_type(node, "a boolean"),
+            }
+            Ok(())
+        })
+    }
+
+    /// A boolean that may be unset.
+    pub(super) fn maybe_bool(&mut self, node: &'n Node, slot: &mut Option<bool>) -> Result {
+        if scalar::is_null(node.resolved()) {
+            *slot = None;
+            return Ok(());
+        }
+        self.bool(node, slot.get_or_insert(false))
+    }
+
+    /// An unsigned number; fractions are cut off, as upstream.
+    pub(super) fn uint(&mut self, node: &'n Node, slot: &mut u64) -> Result {
+        self.visit(node, |d, node| {
+            let value = match d.scalar(node)? {
+                Some(Scalar::Null) => Some(0),
+                Some(Scalar::Int(int)) => u64::try_from(int).ok(),
+                Some(Scalar::Uint(uint)) => Some(uint),
+                Some(Scalar::Float(float))
+                    if float > -1.0 && float < 18_446_744_073_709_551_616.0 =>
+                {
+                    Some(float as u64)
+                }
+                _ => None,
+            };
+            match value {
+                Some(value) => *slot = value,
+                None => d.wrong_type(node, "an unsigned number"),
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn float(&mut self, node: &'n Node, slot: &mut f64) -> Result {
+        self.visit(node, |d, node| {
+            match d.scalar(node)? {
+                Some(Scalar::Null) => *slot = 0.0,
+                Some(Scalar::Int(int)) => *slot = int as f64,
+                Some(Scalar::Uint(uint)) => *slot = uint as f64,
+                Some(Scalar::Float(float)) => *slot = float,
+                _ => d.wrong_type(node, "a number"),
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn duration(&mut self, node: &'n Node, slot: &mut Duration) -> Result {
+        if scalar::is_null(node.resolved()) {
+            *slot = Duration::ZERO;
+        } else if let Some(text) = self.string(node)? {
+            *slot =
+                duration::parse(&text).or_else(|error| self.wrong(format!("{text:?}: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// A byte size: any scalar's text will do.
+    pub(super) fn size(&mut self, node: &'n Node, slot: &mut i64) -> Result {
+        if self.visit(node, |d, node| Ok(d.scalar(node)? == Some(Scalar::Null)))? {
+            *slot = 0;
+        } else if let Some(text) = self.string(node)? {
+            *slot = size::parse(&text).or_else(|error| self.wrong(format!("{text:?}: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// Any value as JSON; what a scalar means is resolved as everywhere.
+    pub(super) fn json(&mut self, node: &'n Node) -> Result<String> {
+        Ok(self.json_value(node)?.to_string())
+    }
+
+    fn json_value(&mut self, node: &'n Node) -> Result<serde_json::Value> {
+        use serde_json::Value;
+        self.visit(node, |d, node| match &node.data {
+            Data::Sequence(items) => {
+                let items = items
+                    .iter()
+                    .map(|item| d.json_value(item))
+                    .collect::<Result<_>>()?;
+                Ok(Value::Array(items))
+            }
+            Data::Mapping(_) => {
+                let mut map = serde_json::Map::new();
+                d.entries(node, &mut |d, key, value| {
+                    let value = d.json_value(value)?;
+                    Ok(map.insert(key.into_owned(), value).is_none())
+                })?;
+                Ok(Value::Object(map))
+            }
+            _ => Ok(match d.scalar(node)? {
+                None | Some(Scalar::Null) => Value::Null,
+                Some(Scalar::Bool(value)) => Value::from(value),
+                Some(Scalar::Int(value)) => Value::from(value),
+                Some(Scalar::Uint(value)) => Value::from(value),
+                Some(Scalar::Float(value)) => Value::from(value),
+                Some(Scalar::Text(value)) => Value::from(value),
+                Some(Scalar::Binary(value)) => Value::from(String::from_utf8_lossy(&value)),
+            }),
+        })
+    }
+}

@@ -1,0 +1,442 @@
+//! A scrape config: decoding, inheritance from `global`, validation (prometheus: config/config.go, `ScrapeConfig`).
+
+use super::client::RawClient;
+use super::decode::{Decoder, Result, Shape};
+use super::global::scheme;
+use super::loader::Loader;
+use super::rules::{self, RawRules};
+use super::scalar::is_null;
+use super::sd::RawDiscovery;
+use super::{Global, Limits, ScrapeConfig, ScrapeProtocol, SdConfig};
+use crate::model::labels::Text;
+use crate::model::name::{EscapingScheme, ValidationScheme};
+use crate::wire::yaml::Node;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the document says of a job, before inheritance.
+pub(super) struct RawJob {
+    job_name: Text,
+    honor_labels: bool,
+    honor_timestamps: bool,
+    track_timestamps_staleness: bool,
+    params: BTreeMap<Text, Vec<Text>>,
+    interval: Duration,
+    timeout: Duration,
+    protocols: Option<Vec<Box<str>>>,
+    fallback_protocol: Box<str>,
+    native_histograms: Option<bool>,
+    classic_histograms: Option<bool>,
+    convert_to_nhcb: Option<bool>,
+    extra_scrape_metrics: Option<bool>,
+    failure_log_file: Box<str>,
+    metrics_path: Text,
+    scheme: Text,
+    enable_compression: bool,
+    limits: Limits,
+    bucket_limit: u64,
+    min_bucket_factor: f64,
+    keep_dropped_targets: u64,
+    validation_scheme: Option<ValidationScheme>,
+    escaping_scheme: Box<str>,
+    client: RawClient,
+    raw_discovery: RawDiscovery,
+    discovery: Vec<SdConfig>,
+    relabel: RawRules,
+    metric_relabel: RawRules,
+}
+
+/// A list of scrape configs; null items are `None`.
+pub(super) fn jobs<'n>(
+    d: &mut Decoder<'n, '_>,
+    node: &'n Node,
+    slot: &mut Vec<Option<RawJob>>,
+) -> Result {
+    slot.clear();
+    d.items(node, &mut |d, item| {
+        if is_null(item.resolved()) {
+            slot.push(None);
+        } else if let Some(job) = RawJob::decode(d, item)? {
+            slot.push(Some(job));
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+impl RawJob {
+    fn new(loader: &mut Loader) -> Self {
+        Self {
+            job_name: loader.intern(""),
+            honor_labels: false,
+            honor_timestamps: true,
+            track_timestamps_staleness: false,
+            params: BTreeMap::new(),
+            interval: Duration::ZERO,
+            timeout: Duration::ZERO,
+            protocols: None,
+            fallback_protocol: Box::default(),
+            native_histograms: None,
+            classic_histograms: None,
+            convert_to_nhcb: None,
+            extra_scrape_metrics: None,
+            failure_log_file: Box::default(),
+            metrics_path: loader.intern("/metrics"),
+            scheme: loader.intern("http"),
+            enable_compression: true,
+            limits: Limits::default(),
+            bucket_limit: 0,
+            min_bucket_factor: 0.0,
+            keep_dropped_targets: 0,
+            validation_scheme: None,
+            escaping_scheme: Box::default(),
+            client: RawClient::default(),
+            raw_discovery: RawDiscovery::default(),
+            discovery: Vec::new(),
+            relabel: Vec::new(),
+            metric_relabel: Vec::new(),
+        }
+    }
+
+    /// `None` if it had type errors, which have been noted.
+    fn decode<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<Option<Self>> {
+        let before = d.problems();
+        let mut job = Self::new(d.loader);
+        let shape = d.fields(node, &mut |d, key, node| job.field(d, key, node))?;
+        if d.problems() > before {
+            return Ok(None);
+        }
+        if shape == Shape::Null || job.job_name.is_empty() {
+            return d.wrong("job_name is empty");
+        }
+        job.discovery = std::mem::take(&mut job.raw_discovery).finish(d)?;
+        job.client.validate(d)?;
+        job.check_static_targets(d)?;
+        if job.relabel.iter().any(Option::is_none) {
+            return d.wrong("empty or null target relabeling rule in scrape config");
+        }
+        if job.metric_relabel.iter().any(Option::is_none) {
+            return d.wrong("empty or null metric relabeling rule in scrape config");
+        }
+        Ok(Some(job))
+    }
+
+    fn field<'n>(&mut self, d: &mut Decoder<'n, '_>, key: &str, node: &'n Node) -> Result<bool> {
+        match key {
+            "job_name" => d.text(node, &mut self.job_name)?,
+            "honor_labels" => d.bool(node, &mut self.honor_labels)?,
+            "honor_timestamps" => d.bool(node, &mut self.honor_timestamps)?,
+            "track_timestamps_staleness" => d.bool(node, &mut self.track_timestamps_staleness)?,
+            "params" => self.params(d, node)?,
+            "scrape_interval" => d.duration(node, &mut self.interval)?,
+            "scrape_timeout" => d.duration(node, &mut self.timeout)?,
+            "scrape_protocols" => protocols(d, node, &mut self.protocols)?,
+            "fallback_scrape_protocol" => d.boxed(node, &mut self.fallback_protocol)?,
+            "scrape_native_histograms" => d.maybe_bool(node, &mut self.native_histograms)?,
+            "always_scrape_classic_histograms" => {
+                d.maybe_bool(node, &mut self.classic_histograms)?
+            }
+            "convert_classic_histograms_to_nhcb" => {
+                d.maybe_bool(node, &mut self.convert_to_nhcb)?
+            }
+            "extra_scrape_metrics" => d.maybe_bool(node, &mut self.extra_scrape_metrics)?,
+            "scrape_failure_log_file" => d.boxed(node, &mut self.failure_log_file)?,
+            "metrics_path" => d.text(node, &mut self.metrics_path)?,
+            "scheme" => d.text(node, &mut self.scheme)?,
+            "enable_compression" => d.bool(node, &mut self.enable_compression)?,
+            "native_histogram_bucket_limit" => d.uint(node, &mut self.bucket_limit)?,
+            "native_histogram_min_bucket_factor" => d.float(node, &mut self.min_bucket_factor)?,
+            "keep_dropped_targets" => d.uint(node, &mut self.keep_dropped_targets)?,
+            "metric_name_validation_scheme" => scheme(d, node, &mut self.validation_scheme)?,
+            "metric_name_escaping_scheme" => d.boxed(node, &mut self.escaping_scheme)?,
+            "relabel_configs" => rules::rules(d, node, &mut self.relabel)?,
+            "metric_relabel_configs" => rules::rules(d, node, &mut self.metric_relabel)?,
+            _ => {
+                return Ok(self.limits.field(d, key, node)?
+                    || self.client.field(d, key, node)?
+                    || self.raw_discovery.field(d, key, node)?);
+            }
+        }
+        Ok(true)
+    }
+
+    fn params<'n>(&mut self, d: &mut Decoder<'n, '_>, node: &'n Node) -> Result {
+        let mut params = BTreeMap::new();
+        d.entries(node, &mut |d, key, value| {
+            let before = d.problems();
+            let values = d.strings(value)?.unwrap_or_default();
+            if d.problems() > before && values.is_empty() {
+                return Ok(true);
+            }
+            let values = values.iter().map(|value| d.loader.intern(value)).collect();
+            Ok(params.insert(d.loader.intern(&key), values).is_none())
+        })?;
+        self.params = params;
+        Ok(())
+    }
+
+    /// Without relabelling, nobody can turn a URL into an address.
+    fn check_static_targets(&self, d: &Decoder<'_, '_>) -> Result {
+        if !self.relabel.is_empty() {
+            return Ok(());
+        }
+        let groups = self.discovery.iter().flat_map(|sd| match sd {
+            SdConfig::Static(groups) => groups.as_slice(),
+            _ => &[],
+        });
+        for target in groups.flat_map(|group| &group.targets) {
+            let address = target.get("__address__").unwrap_or_default();
+            if address.contains(&b'/') {
+                return d.wrong(format!(
+                    "{:?} is not a valid hostname",
+                    String::from_utf8_lossy(address)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Inherits from `global` and checks what belongs together.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(super) fn resolve(
+        self,
+        global: &Global,
+        loader: &mut Loader,
+    ) -> std::result::Result<ScrapeConfig, String> {
+        let for_job = format!("for scrape config with job name {:?}", self.job_name);
+        let interval = if self.interval.is_zero() {
+            global.scrape_interval
+        } else {
+            self.interval
+        };
+        if self.timeout > interval {
+            return Err(format!(
+                "scrape timeout greater than scrape interval {for_job}"
+            ));
+        }
+        let timeout = if self.timeout.is_zero() {
+            global.scrape_timeout.min(interval)
+        } else {
+            self.timeout
+        };
+        let native_histograms = self
+            .native_histograms
+            .or(global.scrape_native_histograms)
+            .unwrap_or(false);
+        let protocols = match (&self.protocols, &global.scrape_protocols) {
+            (Some(words), _) => {
+                ScrapeProtocol::list(words).map_err(|what| format!("{what} {for_job}"))?
+            }
+            (None, Some(protocols)) => protocols.clone(),
+            (None, None) => ScrapeProtocol::defaults(native_histograms),
+        };
+        let fallback_protocol =
+            match &*self.fallback_protocol {
+                "" => None,
+                word => Some(ScrapeProtocol::from_word(word).map_err(|what| {
+                    format!("invalid fallback_scrape_protocol {for_job}: {what}")
+                })?),
+            };
+        let Some(global_scheme) = global.validation_scheme else {
+            return Err("global name validation method must be set".to_owned());
+        };
+        let validation_scheme = self.validation_scheme.unwrap_or(global_scheme);
+        let escaping_scheme = self.escaping(global, global_scheme)?;
+        if escaping_scheme == EscapingScheme::AllowUtf8
+            && validation_scheme != ValidationScheme::Utf8
+        {
+            return Err(
+                "utf8 metric names requested but validation scheme is not set to UTF8".to_owned(),
+            );
+        }
+        let target_rules = rules::validated(self.relabel, validation_scheme, loader)?;
+        let metric_rules = rules::validated(self.metric_relabel, validation_scheme, loader)?;
+        let failure_log_file = match &*self.failure_log_file {
+            "" => global.scrape_failure_log_file.clone(),
+            _ => self.failure_log_file,
+        };
+        Ok(ScrapeConfig {
+            job_name: self.job_name,
+            honor_labels: self.honor_labels,
+            honor_timestamps: self.honor_timestamps,
+            track_timestamps_staleness: self.track_timestamps_staleness,
+            params: self.params,
+            interval,
+            timeout,
+            protocols,
+            fallback_protocol,
+            native_histograms,
+            classic_histograms: self
+                .classic_histograms
+                .unwrap_or(global.always_scrape_classic_histograms),
+            convert_to_nhcb: self
+                .convert_to_nhcb
+                .unwrap_or(global.convert_classic_histograms_to_nhcb),
+            extra_scrape_metrics: self
+                .extra_scrape_metrics
+                .or(global.extra_scrape_metrics)
+                .unwrap_or(false),
+            failure_log_file,
+            metrics_path: self.metrics_path,
+            scheme: self.scheme,
+            enable_compression: self.enable_compression,
+            limits: self.limits.or(global.limits),
+            bucket_limit: self.bucket_limit,
+            min_bucket_factor: self.min_bucket_factor,
+            keep_dropped_targets: if self.keep_dropped_targets == 0 {
+                global.keep_dropped_targets
+            } else {
+                self.keep_dropped_targets
+            },
+            validation_scheme,
+            escaping_scheme,
+            target_rules,
+            metric_rules,
+            http: Arc::new(self.client.config),
+            discovery: self.discovery,
+            from_file: false,
+        })
+    }
+
+    /// The escaping scheme follows the validation scheme that was written nearest to it.
+    fn escaping(
+        &self,
+        global: &Global,
+        global_scheme: ValidationScheme,
+    ) -> std::result::Result<EscapingScheme, String> {
+        let known = |word: &str, whose: &str| {
+            EscapingScheme::from_word(word).ok_or_else(|| {
+                format!(
+                    "unknown {whose} name escaping method specified, must be one of 'allow-utf-8', 'underscores', 'dots', or \
+                     'values', got {word:?}"
+                )
+            })
+        };
+        let fitting = |scheme| match scheme {
+            ValidationScheme::Legacy => EscapingScheme::Underscores,
+            ValidationScheme::Utf8 => EscapingScheme::AllowUtf8,
+        };
+        let inherited = match &*global.escaping_scheme {
+            "" => fitting(global_scheme),
+            word => known(word, "global")?,
+        };
+        match (&*self.escaping_scheme, self.validation_scheme) {
+            ("", None) => Ok(inherited),
+            ("", Some(scheme)) => Ok(fitting(scheme)),
+            (word, _) => known(word, "scrape config"),
+        }
+    }
+}
+
+/// `scrape_protocols`; null is unset.
+pub(super) fn protocols<'n>(
+    d: &mut Decoder<'n, '_>,
+    node: &'n Node,
+    slot: &mut Option<Vec<Box<str>>>,
+) -> Result {
+    *slot = d
+        .strings(node)?
+        .map(|words| words.into_iter().map(Into::into).collect());
+    Ok(())
+}
+
+impl Limits {
+    pub(super) fn field<'n>(
+        &mut self,
+        d: &mut Decoder<'n, '_>,
+        key: &str,
+        node: &'n Node,
+    ) -> Result<bool> {
+        match key {
+            "body_size_limit" => d.size(node, &mut self.body_size)?,
+            "sample_limit" => d.uint(node, &mut self.samples)?,
+            "target_limit" => d.uint(node, &mut self.targets)?,
+            "label_limit" => d.uint(node, &mut self.labels)?,
+            "label_name_length_limit" => d.uint(node, &mut self.label_name_length)?,
+            "label_value_length_limit" => d.uint(node, &mut self.label_value_length)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// These limits, and the others where there is none.
+    fn or(self, other: Self) -> Self {
+        let or = |own, other| if own == 0 { other } else { own };
+        Self {
+            body_size: if self.body_size == 0 {
+                other.body_size
+            } else {
+                self.body_size
+            },
+            samples: or(self.samples, other.samples),
+            targets: or(self.targets, other.targets),
+            labels: or(self.labels, other.labels),
+            label_name_length: or(self.label_name_length, other.label_name_length),
+            label_value_length: or(self.label_value_length, other.label_value_length),
+        }
+    }
+}
+
+impl ScrapeProtocol {
+    /// In order of upstream's default preference.
+    const WORDS: [(Self, &'static str); 6] = [
+        (Self::PrometheusProto, "PrometheusProto"),
+        (Self::OpenMetricsText1_0_0, "OpenMetricsText1.0.0"),
+        (Self::OpenMetricsText0_0_1, "OpenMetricsText0.0.1"),
+        (Self::PrometheusText1_0_0, "PrometheusText1.0.0"),
+        (Self::PrometheusText0_0_4, "PrometheusText0.0.4"),
+        (Self::OpenMetricsText2_0_0, "OpenMetricsText2.0.0"),
+    ];
+
+    /// The word in a configuration.
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS
+            .iter()
+            .find(|(protocol, _)| *protocol == self)
+            .map_or("", |(_, word)| word)
+    }
+
+    fn from_word(word: &str) -> std::result::Result<Self, String> {
+        let found = Self::WORDS.iter().find(|(_, known)| *known == word);
+        found.map(|(protocol, _)| *protocol).ok_or_else(|| {
+            let known: Vec<_> = Self::WORDS.iter().map(|(_, word)| *word).collect();
+            format!(
+                "unknown scrape protocol {word:?}, supported: {}",
+                known.join(", ")
+            )
+        })
+    }
+
+    /// What is asked for when nothing is configured.
+    pub fn defaults(native_histograms: bool) -> Vec<Self> {
+        let all = Self::WORDS.iter().map(|(protocol, _)| *protocol);
+        all.skip(usize::from(!native_histograms))
+            .filter(|protocol| *protocol != Self::OpenMetricsText2_0_0)
+            .collect()
+    }
+
+    /// Reads a list of words.
+    pub(super) fn list(words: &[Box<str>]) -> std::result::Result<Vec<Self>, String> {
+        if words.is_empty() {
+            return Err("scrape_protocols cannot be empty".to_owned());
+        }
+        let mut protocols = Vec::with_capacity(words.len());
+        for (index, word) in words.iter().enumerate() {
+            if words
+                .iter()
+                .take(index)
+                .any(|other| other.eq_ignore_ascii_case(word))
+            {
+                return Err(format!(
+                    "duplicated protocol in scrape_protocols, got {word:?} twice"
+                ));
+            }
+            protocols
+                .push(Self::from_word(word).map_err(|what| format!("scrape_protocols: {what}"))?);
+        }
+        Ok(protocols)
+    }
+}

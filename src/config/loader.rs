@@ -1,0 +1,382 @@
+//! Documents and fragments: text → nodes → jobs. What equal jobs can share is kept from load to load.
+
+use super::decode::{Decoder, Result};
+use super::global::RawGlobal;
+use super::job::{self, RawJob};
+use super::{
+    Config, Context, Error, Global, ScrapeConfig, SdConfig, Stage, environment, paths, rules,
+    sections,
+};
+use crate::http;
+use crate::model::labels::{Interner, Labels, Text};
+use crate::model::name::ValidationScheme;
+use crate::model::regexp::Patterns;
+use crate::model::relabel::{RelabelRules, Rule};
+use crate::wire::yaml::{self, Data, Node};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Loads configurations. A loader that is kept shares texts, compiled patterns, rule lists and client settings between all
+/// that it loads.
+#[derive(Debug, Default)]
+pub struct Loader {
+    texts: Interner,
+    pub(super) patterns: Patterns,
+    rules: HashSet<RelabelRules>,
+    clients: HashSet<Arc<http::config::Config>>,
+}
+
+impl Loader {
+    /// A loader that knows nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Loads a whole document.
+    ///
+    /// # Errors
+    /// Prometheus would refuse it.
+    pub fn load(&mut self, text: &[u8], cx: &Context<'_>) -> Result<Config> {
+        let node = parse(text)?;
+        let document = Document::decode(node.as_ref(), self)?;
+        document.check_patterns()?;
+        let mut names = HashMap::new();
+        let mut global = document.global.global;
+        let mut jobs = Vec::with_capacity(document.jobs.len());
+        for (index, raw) in document.jobs.into_iter().enumerate() {
+            let job = self.resolve(raw, index, &global)?;
+            if names
+                .insert(Text::clone(&job.job_name), "the main file".to_owned())
+                .is_some()
+            {
+                return Err(twice(index, &job.job_name, "the main file"));
+            }
+            jobs.push(job);
+        }
+        document
+            .sections
+            .check(global.validation_scheme.unwrap_or_default())?;
+        let labels = &document.global.external_labels;
+        let labels = labels
+            .iter()
+            .map(|(name, value)| (self.intern(name), environment::expand(value, cx.env).into()));
+        global.external_labels = Labels::from_sorted(labels.collect());
+        // Jobs inherit from `global` as it is written, before its own paths are joined.
+        let written = global.clone();
+        let folder = paths::folder_of(cx.path);
+        paths::place_global(&mut global, &folder);
+        let mut config = Config {
+            global: Arc::new(global),
+            scrape_config_files: document.scrape_config_files,
+            jobs: jobs
+                .into_iter()
+                .map(|job| self.place(job, &folder))
+                .collect(),
+        };
+        paths::place_files(&mut config, &folder);
+        self.load_files(&mut config, &written, cx, &mut names)?;
+        Ok(config)
+    }
+
+    /// Loads one job: a fragment is a YAML list with one scrape config.
+    ///
+    /// # Errors
+    /// Prometheus would refuse a document with this job.
+    pub fn load_job(
+        &mut self,
+        fragment: &[u8],
+        global: &Arc<Global>,
+        cx: &Context<'_>,
+    ) -> Result<Arc<ScrapeConfig>> {
+        let node = parse(fragment)?;
+        let mut jobs = Vec::new();
+        let mut decoder = Decoder::new(self);
+        if let Some(node) = &node {
+            job::jobs(&mut decoder, node, &mut jobs)?;
+        }
+        decoder.finish()?;
+        let [raw] = <[_; 1]>::try_from(jobs).map_err(|jobs| Error {
+            stage: Stage::Validate,
+            path: String::new(),
+            lines: Vec::new(),
+            message: format!("a fragment holds {} scrape configs, not 1", jobs.len()),
+        })?;
+        let job = self.resolve(raw, 0, global)?;
+        Ok(self.place(job, &paths::folder_of(cx.path)))
+    }
+
+    /// Loads a list of relabel rules that stands alone.
+    ///
+    /// # Errors
+    /// Prometheus would refuse a job with these rules.
+    pub fn load_rules(&mut self, node: &Node, scheme: ValidationScheme) -> Result<RelabelRules> {
+        let mut raw = Vec::new();
+        let mut decoder = Decoder::new(self);
+        rules::rules(&mut decoder, node, &mut raw)?;
+        decoder.finish()?;
+        if raw.iter().any(Option::is_none) {
+            return Err(invalid(
+                String::new(),
+                "empty or null relabeling rule".to_owned(),
+            ));
+        }
+        rules::validated(raw, scheme, self).map_err(|message| invalid(String::new(), message))
+    }
+
+    /// Forgets what no loaded configuration uses any more.
+    pub fn sweep(&mut self) {
+        self.rules.retain(RelabelRules::is_shared);
+        self.clients.retain(|client| Arc::strong_count(client) > 1);
+        self.patterns.sweep();
+    }
+
+    /// The files of `scrape_config_files`, which hold nothing but scrape configs.
+    fn load_files(
+        &mut self,
+        config: &mut Config,
+        global: &Global,
+        cx: &Context<'_>,
+        names: &mut HashMap<Text, String>,
+    ) -> Result {
+        for pattern in config.scrape_config_files.clone() {
+            let files = cx
+                .files
+                .glob(&pattern)
+                .map_err(|error| unreadable(&pattern, &error))?;
+            for file in files {
+                let jobs = self.load_file(&file, global, cx, names);
+                let jobs = jobs.map_err(|error| Error {
+                    path: format!("{file}: {}", error.path),
+                    ..error
+                })?;
+                config.jobs.extend(jobs);
+            }
+        }
+        Ok(())
+    }
+
+    fn load_file(
+        &mut self,
+        file: &str,
+        global: &Global,
+        cx: &Context<'_>,
+        names: &mut HashMap<Text, String>,
+    ) -> Result<Vec<Arc<ScrapeConfig>>> {
+        let text = cx
+            .files
+            .read(file)
+            .map_err(|error| unreadable(file, &error))?;
+        let node = parse(&text)?;
+        let mut raw_jobs = Vec::new();
+        let mut decoder = Decoder::new(self);
+        if let Some(node) = &node {
+            decoder.fields(node, &mut |d, key, node| match key {
+                "scrape_configs" => job::jobs(d, node, &mut raw_jobs).map(|()| true),
+                _ => Ok(false),
+            })?;
+        }
+        decoder.finish()?;
+        let folder = paths::folder_of(file);
+        let mut jobs = Vec::with_capacity(raw_jobs.len());
+        for (index, raw) in raw_jobs.into_iter().enumerate() {
+            let mut job = self.resolve(raw, index, global)?;
+            if let Some(first) = names.get(&job.job_name) {
+                return Err(twice(index, &job.job_name, first));
+            }
+            names.insert(Text::clone(&job.job_name), file.to_owned());
+            job.from_file = true;
+            jobs.push(self.place(job, &folder));
+        }
+        Ok(jobs)
+    }
+
+    fn resolve(
+        &mut self,
+        raw: Option<RawJob>,
+        index: usize,
+        global: &Global,
+    ) -> Result<ScrapeConfig> {
+        let path = || format!("scrape_configs[{index}]");
+        match raw {
+            Some(raw) => raw
+                .resolve(global, self)
+                .map_err(|message| invalid(path(), message)),
+            None => Err(invalid(
+                path(),
+                "empty or null scrape config section".to_owned(),
+            )),
+        }
+    }
+
+    /// Joins the paths of a job, then shares its client settings.
+    fn place(&mut self, mut job: ScrapeConfig, folder: &str) -> Arc<ScrapeConfig> {
+        paths::place_job(&mut job, folder);
+        self.share_client(&mut job.http);
+        for sd in &mut job.discovery {
+            match sd {
+                SdConfig::Http(sd) => self.share_client(&mut sd.http),
+                SdConfig::Kubernetes(sd) => self.share_client(&mut Arc::make_mut(sd).http),
+                SdConfig::File(_) | SdConfig::Static(_) => {}
+            }
+        }
+        Arc::new(job)
+    }
+
+    pub(super) fn intern(&mut self, text: &str) -> Text {
+        self.texts.intern(text)
+    }
+
+    /// The rules, compiled, or the equal ones of another job.
+    pub(super) fn share_rules(
+        &mut self,
+        rules: Vec<Rule>,
+    ) -> std::result::Result<RelabelRules, String> {
+        if let Some(known) = self.rules.get(rules.as_slice()) {
+            return Ok(known.clone());
+        }
+        let new =
+            RelabelRules::with(rules, &mut self.patterns).map_err(|error| error.to_string())?;
+        self.rules.insert(new.clone());
+        Ok(new)
+    }
+
+    fn share_client(&mut self, client: &mut Arc<http::config::Config>) {
+        match self.clients.get(client) {
+            Some(known) => *client = Arc::clone(known),
+            None => {
+                self.clients.insert(Arc::clone(client));
+            }
+        }
+    }
+}
+
+/// What a document holds.
+struct Document {
+    global: RawGlobal,
+    rule_files: Vec<Box<str>>,
+    scrape_config_files: Vec<Box<str>>,
+    jobs: Vec<Option<RawJob>>,
+    sections: sections::Sections,
+}
+
+impl Document {
+    fn decode(node: Option<&Node>, loader: &mut Loader) -> Result<Self> {
+        let mut document = Self {
+            global: RawGlobal::default(),
+            rule_files: Vec::new(),
+            scrape_config_files: Vec::new(),
+            jobs: Vec::new(),
+            sections: sections::Sections::default(),
+        };
+        let Some(node) = node else {
+            return Ok(document);
+        };
+        if super::scalar::is_null(node.resolved()) {
+            document.global = RawGlobal::zero();
+            return Ok(document);
+        }
+        let mut decoder = Decoder::new(loader);
+        decoder.fields(node, &mut |d, key, node| {
+            match key {
+                "global" => document.global = RawGlobal::decode(d, node)?,
+                "rule_files" => d.boxes(node, &mut document.rule_files)?,
+                "scrape_config_files" => d.boxes(node, &mut document.scrape_config_files)?,
+                "scrape_configs" => job::jobs(d, node, &mut document.jobs)?,
+                _ => return document.sections.field(d, key, node),
+            }
+            Ok(true)
+        })?;
+        decoder.finish()?;
+        Ok(document)
+    }
+
+    /// A `*` may only stand in the last element of a path.
+    fn check_patterns(&self) -> Result {
+        let all = self.rule_files.iter().map(|file| ("rule_files", file));
+        let all = all.chain(
+            self.scrape_config_files
+                .iter()
+                .map(|file| ("scrape_config_files", file)),
+        );
+        for (key, file) in all {
+            if file
+                .split_once('*')
+                .is_some_and(|(_, tail)| tail.contains('/'))
+            {
+                return Err(invalid(
+                    key.to_owned(),
+                    format!("invalid file path {file:?}: * only in the last element"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sections of a document that a receiver has no use for, sorted, named as the collector's receiver does
+/// (prometheusreceiver: config.go). Empty lists don't count.
+///
+/// # Errors
+/// The text is no YAML.
+pub fn unsupported(text: &[u8]) -> Result<Vec<&'static str>> {
+    let node = parse(text)?;
+    let at = |path: &[&str]| {
+        let mut node = node.as_ref()?.resolved();
+        for step in path {
+            let Data::Mapping(pairs) = &node.data else {
+                return None;
+            };
+            let is_step = |key: &Node| matches!(&key.resolved().data, Data::Scalar(text, _) if &**text == *step);
+            node = pairs.iter().find(|(key, _)| is_step(key))?.1.resolved();
+        }
+        matches!(&node.data, Data::Sequence(items) if !items.is_empty()).then_some(())
+    };
+    let all: [(&'static str, &[&str]); 5] = [
+        ("alert_config.alertmanagers", &["alerting", "alertmanagers"]),
+        (
+            "alert_config.relabel_configs",
+            &["alerting", "alert_relabel_configs"],
+        ),
+        ("remote_read", &["remote_read"]),
+        ("remote_write", &["remote_write"]),
+        ("rule_files", &["rule_files"]),
+    ];
+    Ok(all
+        .into_iter()
+        .filter(|(_, path)| at(path).is_some())
+        .map(|(name, _)| name)
+        .collect())
+}
+
+fn parse(text: &[u8]) -> Result<Option<Node>> {
+    yaml::parse(text).map_err(|error| Error {
+        stage: Stage::Decode,
+        path: String::new(),
+        lines: error.line.into_iter().collect(),
+        message: error.message,
+    })
+}
+
+pub(super) fn invalid(path: String, message: String) -> Error {
+    Error {
+        stage: Stage::Validate,
+        path,
+        lines: Vec::new(),
+        message,
+    }
+}
+
+fn twice(index: usize, name: &str, first: &str) -> Error {
+    let path = format!("scrape_configs[{index}].job_name");
+    invalid(
+        path,
+        format!("found multiple scrape configs with job name {name:?}, first found in {first}"),
+    )
+}
+
+fn unreadable(path: &str, error: &std::io::Error) -> Error {
+    invalid(
+        "scrape_config_files".to_owned(),
+        format!("{path:?}: {error}"),
+    )
+}

@@ -55,6 +55,7 @@
 //! - A reload keeps targets whose identity and scrape settings are unchanged, with their next slot; upstream restarts the loops
 //!   of a pool whose configuration changed, and writes end-of-run markers for live series.
 //! - A job that cannot be discovered yet (no right, slow API server) does not hold up the others; it starts when synced.
+//! - A target with the label `__unix_socket__` fails with an error: targets are scraped over TCP only.
 //! - Requests are HTTP/1.1; `enable_http2` has no effect. TLS is 1.2 or 1.3.
 //! - Credentials follow a redirect only to the same host name, and never from https to http.
 //! - Discovery other than `kubernetes_sd_configs`, `static_configs`, `file_sd_configs` and `http_sd_configs` is refused.

@@ -76,6 +76,27 @@ struct Read<'e> {
     exemplars: &'e [Exemplar],
 }
 
+/// Where a sample belongs.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The hash of its source bytes.
+    hash: u64,
+    /// Its row, if there is one.
+    known: Option<(u32, Row)>,
+    seen: Seen,
+    /// Its explicit timestamp, if it is honoured.
+    timestamp: Option<i64>,
+}
+
+/// A sample as it is offered to the storage.
+struct Offered<'v> {
+    value: Value<'v>,
+    time: i64,
+    start: i64,
+    family: Option<u32>,
+    rejects_out_of_order: bool,
+}
+
 /// Why a sample is not taken.
 enum Refused {
     SampleLimit,
@@ -241,7 +262,12 @@ impl Appending<'_> {
             None => match self.make_labels(read.labels)? {
                 Keep::Yes => {}
                 Keep::No => {
-                    let at = self.add_row(hash, NONE, SeriesId(NONE), None, RowKind::Dropped);
+                    let row = Row {
+                        series: SeriesId(NONE),
+                        family: None,
+                        kind: RowKind::Dropped,
+                    };
+                    let at = self.add_row(hash, NONE, row);
                     self.learn(at);
                     return Ok(());
                 }
@@ -252,8 +278,13 @@ impl Appending<'_> {
             // The first value wins.
             Some(Refused::Storage(Rejected::Duplicate))
         } else {
-            self.append(reading, read, hash, known, seen, timestamp)
-                .err()
+            let place = Place {
+                hash,
+                known,
+                seen,
+                timestamp,
+            };
+            self.append(reading, read, place).err()
         };
         if let Some(refused) = refused {
             self.judge(reading, refused)?;
@@ -282,135 +313,153 @@ impl Appending<'_> {
         &mut self,
         reading: &mut Reading,
         read: &Read<'_>,
-        hash: u64,
-        known: Option<(u32, Row)>,
-        seen: Seen,
-        timestamp: Option<i64>,
+        place: Place,
     ) -> Result<(), Refused> {
-        let context = reading.context.unwrap_or(NONE);
-        let family = self.family_of(reading, known);
-        reading.context = family;
-        let time = timestamp.unwrap_or(self.slot_ms);
-        let made_up = self.make_up_start(reading, read, hash, known, time);
-        let is_made_up = made_up.is_some();
+        let family = self.family_of(reading, place.known);
+        let context = std::mem::replace(&mut reading.context, family).unwrap_or(NONE);
+        let time = place.timestamp.unwrap_or(self.slot_ms);
+        let made_up = self.make_up_start(reading, read, place, time);
         let (value, start) = match &made_up {
             Some(made_up) => (made_up.value(), made_up.start),
             None => (read.value, read.start),
         };
         let reduced = self.reduced(reading, value)?;
         let value = reduced.as_ref().map_or(value, Value::Histogram);
-        let swallowed = made_up.as_ref().is_some_and(|made_up| made_up.is_first);
+        let offered = Offered {
+            value,
+            time,
+            start,
+            family,
+            rejects_out_of_order: self.job.options.synthesize_start && read.start == 0,
+        };
         let is_histogram = matches!(read.value, Value::Histogram(_));
         self.collected
             .take_exemplars(read.exemplars, is_histogram, time);
-        if !swallowed {
-            check_limits(reading, self.job.config.limits.samples, seen, value, time)?;
-            let changes = &self.collected.changes;
-            let labels = match known {
-                Some((_, row)) => labels_of(changes, self.table, row.series, self.target),
-                None => SampleLabels::New(&self.collected.maker.labels),
-            };
-            let metadata = family
-                .and_then(|at| changes.family(self.table, at))
-                .map(|family| Metadata {
-                    family: &family.name,
-                    kind: family.kind,
-                    unit: &family.unit,
-                    help: &family.help,
-                });
-            let appended = self.storage.append(&Sample {
-                labels,
-                value,
-                time,
-                start,
-                exemplars: &self.collected.exemplars,
-                metadata,
-                reject_out_of_order: self.job.options.synthesize_start && read.start == 0,
-            });
-            self.check_exemplars(appended).map_err(Refused::Storage)?;
+        let is_swallowed = made_up.as_ref().is_some_and(|made_up| made_up.is_first);
+        if !is_swallowed {
+            check_limits(
+                reading,
+                self.job.config.limits.samples,
+                place.seen,
+                &offered,
+            )?;
+            self.offer(place, &offered)?;
         }
 
-        let kind = match value {
-            Value::Float(_) => RowKind::Float,
-            Value::Histogram(_) => RowKind::Histogram,
-        };
-        let (at, row) = match known {
-            Some((at, row)) => (at, self.update_row(at, row, context, family, kind)),
-            None => {
-                let own = &self.collected.maker.own;
-                let series = self.collected.changes.series(self.table, own, self.cache);
-                let at = self.add_row(hash, context, series, family, kind);
-                (
-                    at,
-                    Row {
-                        series,
-                        family: family.map(FamilyId),
-                        kind,
-                    },
-                )
-            }
-        };
-        if seen == Seen::New {
+        let (at, row) = self.note_row(place, context, &offered);
+        if place.seen == Seen::New {
             self.learn(at);
             if !reading.over_samples && !reading.over_buckets {
                 reading.counts.added += 1;
             }
         }
-        if swallowed {
-            return Ok(());
+        if made_up.is_none() {
+            self.starts.forget(place.hash);
         }
-        if !is_made_up {
-            self.starts.forget(hash);
+        if !is_swallowed {
+            let tracks = self.job.config.track_timestamps_staleness;
+            if place.timestamp.is_none() || tracks || made_up.is_some() {
+                self.cache.set_live(row.series.0);
+            }
+            self.collect(place, at, row, &offered);
         }
-        if timestamp.is_none() || self.job.config.track_timestamps_staleness || is_made_up {
-            self.cache.set_live(row.series.0);
+        Ok(())
+    }
+
+    fn offer(&mut self, place: Place, offered: &Offered<'_>) -> Result<(), Refused> {
+        let changes = &self.collected.changes;
+        let labels = match place.known {
+            Some((_, row)) => labels_of(changes, self.table, row.series, self.target),
+            None => SampleLabels::New(&self.collected.maker.labels),
+        };
+        let family = offered.family.and_then(|at| changes.family(self.table, at));
+        let appended = self.storage.append(&Sample {
+            labels,
+            value: offered.value,
+            time: offered.time,
+            start: offered.start,
+            exemplars: &self.collected.exemplars,
+            metadata: family.map(Metadata::of),
+            reject_out_of_order: offered.rejects_out_of_order,
+        });
+        match appended {
+            // Rejected exemplars don't fail their sample.
+            Err(Rejected::Exemplars(n)) => {
+                if n == self.collected.exemplars.len() {
+                    add(&self.job.counters.exemplar_out_of_order, n as u64);
+                }
+                Ok(())
+            }
+            other => other.map_err(Refused::Storage),
         }
+    }
+
+    /// The row of a sample that was taken, as it is now.
+    fn note_row(&mut self, place: Place, context: u32, offered: &Offered<'_>) -> (u32, Row) {
+        let mut row = Row {
+            series: SeriesId(NONE),
+            family: offered.family.map(FamilyId),
+            kind: match offered.value {
+                Value::Float(_) => RowKind::Float,
+                Value::Histogram(_) => RowKind::Histogram,
+            },
+        };
+        let Some((at, known)) = place.known else {
+            let own = &self.collected.maker.own;
+            row.series = self.collected.changes.series(self.table, own, self.cache);
+            return (self.add_row(place.hash, context, row), row);
+        };
+        row.series = known.series;
+        if row != known {
+            self.collected.changes.replace_row(at, row);
+        }
+        self.cache.set_context(at, context);
+        (at, row)
+    }
+
+    /// Puts a sample into the batch.
+    fn collect(&mut self, place: Place, at: u32, row: Row, offered: &Offered<'_>) {
         let at = if self.collected.is_present(at) {
-            self.repetition(hash, at, row)
+            self.repetition(place.hash, at, row)
         } else {
             at
         };
-        self.collected.put(at, value);
+        self.collected.put(at, offered.value);
         let collected = &mut *self.collected;
-        if let Some(timestamp) = timestamp {
+        if let Some(timestamp) = place.timestamp {
             collected.extras.timestamps.push((at, timestamp));
         }
-        if start != 0 {
-            collected.extras.starts.push((at, start));
+        if offered.start != 0 {
+            collected.extras.starts.push((at, offered.start));
         }
         let exemplars = collected.exemplars.drain(..);
         collected
             .extras
             .exemplars
             .extend(exemplars.map(|exemplar| (at, exemplar)));
-        Ok(())
     }
 
     /// Which family a series belongs to: the one above it, if the name fits.
     fn family_of(&self, reading: &Reading, known: Option<(u32, Row)>) -> Option<u32> {
         let context = reading.context?;
-        let changes = &self.collected.changes;
-        let name = match known {
-            Some((at, row)) => {
-                let same = self
-                    .cache
-                    .rows
-                    .get(at as usize)
-                    .is_some_and(|row| row.context == context);
-                if same && !reading.kinds_changed {
-                    return row.family.map(|family| family.0);
-                }
-                changes.name(self.table, row.series)
-            }
-            None => {
-                let mut labels = self.collected.maker.labels.iter();
-                labels
-                    .find(|(name, _)| &**name == METRIC_NAME)
-                    .map_or("", |(_, value)| value)
-            }
-        };
-        let family = changes.family(self.table, context)?;
-        belongs(name, &family.name, family.kind).then_some(context)
+        if let Some((at, row)) = known
+            && !reading.kinds_changed
+            && self.cache.context(at) == context
+        {
+            return row.family.map(|family| family.0);
+        }
+        let family = self.collected.changes.family(self.table, context)?;
+        belongs(self.name_of(known), &family.name, family.kind).then_some(context)
+    }
+
+    /// The metric name of a known row, or of the series whose labels were just made.
+    fn name_of(&self, known: Option<(u32, Row)>) -> &str {
+        if let Some((_, row)) = known {
+            return self.collected.changes.name(self.table, row.series);
+        }
+        let mut labels = self.collected.maker.labels.iter();
+        let name = labels.find(|(name, _)| &**name == METRIC_NAME);
+        name.map_or("", |(_, value)| value)
     }
 
     /// A cumulative sample without start timestamp, with one made up, if that is wanted.
@@ -418,35 +467,25 @@ impl Appending<'_> {
         &mut self,
         reading: &Reading,
         read: &Read<'_>,
-        hash: u64,
-        known: Option<(u32, Row)>,
+        place: Place,
         time: i64,
     ) -> Option<Synthesized> {
         if !self.job.options.synthesize_start || read.start != 0 {
             return None;
         }
-        if !self.starts.knows(hash) {
-            let changes = &self.collected.changes;
-            let family = changes.family(self.table, reading.family?)?;
-            let name = match known {
-                Some((_, row)) => changes.name(self.table, row.series),
-                None => {
-                    let mut labels = self.collected.maker.labels.iter();
-                    labels
-                        .find(|(name, _)| &**name == METRIC_NAME)
-                        .map_or("", |(_, value)| value)
-                }
-            };
-            let cumulative = match family.kind {
+        if !self.starts.knows(place.hash) {
+            let family = self.collected.changes.family(self.table, reading.family?)?;
+            let name = self.name_of(place.known);
+            let is_cumulative = match family.kind {
                 MetricKind::Counter | MetricKind::Histogram => true,
                 MetricKind::Summary => name.ends_with("_count") || name.ends_with("_sum"),
                 _ => false,
             };
-            if !cumulative || !belongs(name, &family.name, family.kind) {
+            if !is_cumulative || !belongs(name, &family.name, family.kind) {
                 return None;
             }
         }
-        Some(self.starts.make_up(hash, read.value, time))
+        Some(self.starts.make_up(place.hash, read.value, time))
     }
 
     /// A histogram of lower resolution, if the limits ask for it.
@@ -465,55 +504,9 @@ impl Appending<'_> {
         }
     }
 
-    /// Rejected exemplars don't fail their sample.
-    fn check_exemplars(&self, appended: Result<(), Rejected>) -> Result<(), Rejected> {
-        match appended {
-            Err(Rejected::Exemplars(n)) => {
-                if n == self.collected.exemplars.len() {
-                    add(&self.job.counters.exemplar_out_of_order, n as u64);
-                }
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
-    fn add_row(
-        &mut self,
-        hash: u64,
-        context: u32,
-        series: SeriesId,
-        family: Option<u32>,
-        kind: RowKind,
-    ) -> u32 {
-        self.collected.changes.add_row(Row {
-            series,
-            family: family.map(FamilyId),
-            kind,
-        });
+    fn add_row(&mut self, hash: u64, context: u32, row: Row) -> u32 {
+        self.collected.changes.add_row(row);
         self.cache.add_row(hash, context)
-    }
-
-    fn update_row(
-        &mut self,
-        at: u32,
-        row: Row,
-        context: u32,
-        family: Option<u32>,
-        kind: RowKind,
-    ) -> Row {
-        let new = Row {
-            series: row.series,
-            family: family.map(FamilyId),
-            kind,
-        };
-        if new != row {
-            self.collected.changes.replace_row(at, new);
-        }
-        if let Some(state) = self.cache.rows.get_mut(at as usize) {
-            state.context = context;
-        }
-        new
     }
 
     fn learn(&mut self, at: u32) {
@@ -526,7 +519,6 @@ impl Appending<'_> {
         let n = self.collected.repeats.entry(first).or_insert(0);
         *n += 1;
         let hash = self.cache.hash((hash, *n));
-        let family = row.family.map(|family| family.0);
         let place = match self.cache.find_row(hash) {
             Some(place) => {
                 if self.collected.changes.row(self.table, place) != Some(row) {
@@ -534,7 +526,7 @@ impl Appending<'_> {
                 }
                 place
             }
-            None => self.add_row(hash, NONE, row.series, family, row.kind),
+            None => self.add_row(hash, NONE, row),
         };
         self.cache.see_repetition(place);
         self.collected.order.push(place);
@@ -576,17 +568,16 @@ fn check_limits(
     reading: &mut Reading,
     limit: u64,
     seen: Seen,
-    value: Value<'_>,
-    time: i64,
+    offered: &Offered<'_>,
 ) -> Result<(), Refused> {
-    let is_marker = matches!(value, Value::Float(value) if is_stale(value));
+    let is_marker = matches!(offered.value, Value::Float(value) if is_stale(value));
     if limit > 0 && (seen == Seen::New || !is_marker) {
         reading.n_limited += 1;
         if reading.n_limited > limit {
             return Err(Refused::SampleLimit);
         }
     }
-    if time > reading.max_time {
+    if offered.time > reading.max_time {
         return Err(Refused::Storage(Rejected::OutOfBounds));
     }
     Ok(())

@@ -24,10 +24,10 @@ pub(crate) struct Cache {
     n_seen: usize,
     /// Entries there were after the last success.
     n_good: usize,
-    pub(crate) rows: Vec<RowState>,
+    rows: Vec<RowState>,
     row_index: Index,
     /// For each series the scrape in which it was last live.
-    pub(crate) live: Vec<u32>,
+    live: Vec<u32>,
     families: Vec<FamilyState>,
     family_index: Index,
     /// How many families of the table, the first ones, are not the last word.
@@ -38,12 +38,12 @@ pub(crate) struct Cache {
 
 /// What is remembered of a row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RowState {
+struct RowState {
     hash: u64,
     /// The scrape that saw it last; 0 while its samples were never taken.
     seen: u32,
     /// The family whose lines stood above it.
-    pub(crate) context: u32,
+    context: u32,
 }
 
 /// What is remembered of a family.
@@ -112,6 +112,22 @@ impl Cache {
         self.row_index
             .insert(row, |at| rows.get(at).map_or(0, |row| row.hash));
         row
+    }
+
+    /// The family whose lines stood above a row when it was last seen.
+    pub(crate) fn context(&self, row: u32) -> u32 {
+        self.rows.get(row as usize).map_or(NONE, |row| row.context)
+    }
+
+    pub(crate) fn set_context(&mut self, row: u32, context: u32) {
+        if let Some(state) = self.rows.get_mut(row as usize) {
+            state.context = context;
+        }
+    }
+
+    /// How many rows there are.
+    pub(crate) fn n_rows(&self) -> usize {
+        self.rows.len()
     }
 
     /// How a row stands; if it is known, this scrape has seen it now.

@@ -220,7 +220,7 @@ impl Changes {
 
     /// The rows of the next table, and the new places of all.
     fn kept_rows(&self, table: &SeriesTable, cache: &Cache, order: &[u32]) -> (Vec<u32>, Vec<u32>) {
-        let n_rows = cache.rows.len();
+        let n_rows = cache.n_rows();
         let (mut rows, mut places) = (Vec::with_capacity(n_rows), vec![NONE; n_rows]);
         for at in order.iter().copied().chain(0..small(n_rows)) {
             if let (Some(place), Some(row)) = (places.get_mut(at as usize), self.row(table, at))

@@ -6,7 +6,7 @@ use crate::model::exemplar::Exemplar;
 use crate::model::histogram::Histogram;
 use crate::model::identity::Identity;
 use crate::model::labels::Text;
-use crate::model::metadata::MetricKind;
+use crate::model::metadata::{Family, MetricKind};
 use crate::model::series::{SeriesId, SeriesTable, merge};
 use std::fmt::Debug;
 
@@ -79,6 +79,18 @@ pub struct Metadata<'a> {
     pub unit: &'a str,
     /// Its help text.
     pub help: &'a str,
+}
+
+impl<'a> Metadata<'a> {
+    /// What is known of this family.
+    pub fn of(family: &'a Family) -> Self {
+        Self {
+            family: &family.name,
+            kind: family.kind,
+            unit: &family.unit,
+            help: &family.help,
+        }
+    }
 }
 
 /// Where the final labels of a sample are.

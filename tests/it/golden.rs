@@ -17,7 +17,7 @@ mod otlp;
 mod random;
 mod relabel;
 mod scrape;
-mod targets;
+pub mod targets;
 mod textparse;
 mod wire;
 

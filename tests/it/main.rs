@@ -21,5 +21,6 @@ mod house;
 mod http;
 mod pages;
 mod pipeline;
+mod scrape;
 mod swap;
 mod textparse;

@@ -33,6 +33,8 @@ impl Asked {
 pub enum Reply {
     /// These bytes, then the next request.
     Bytes(Vec<u8>),
+    /// Pieces, each after a pause, then the next request.
+    Pieces(Vec<(Duration, Vec<u8>)>),
     /// These bytes, then the end of the connection.
     BytesThenClose(Vec<u8>),
     /// The bytes one by one, with a pause before each, until the client goes.
@@ -166,6 +168,10 @@ fn serve(
         let wire = wire.get_mut();
         let goes_on = match answer(&request) {
             Reply::Bytes(bytes) => wire.write_all(&bytes).and_then(|()| wire.flush()).is_ok(),
+            Reply::Pieces(pieces) => pieces.iter().all(|(pause, bytes)| {
+                std::thread::sleep(*pause);
+                wire.write_all(bytes).and_then(|()| wire.flush()).is_ok()
+            }),
             Reply::BytesThenClose(bytes) => {
                 let _ = wire.write_all(&bytes).and_then(|()| wire.flush());
                 false

@@ -49,6 +49,15 @@ pub fn server(
     clients: Option<&Authority>,
     answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
 ) -> Server {
+    server_for(pair, clients.map(Authority::pem).as_deref(), answer)
+}
+
+/// The same with the clients' authority as PEM.
+pub fn server_for(
+    pair: &Pair,
+    clients: Option<&str>,
+    answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+) -> Server {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone());
     let builder = builder.with_safe_default_protocol_versions().unwrap();
@@ -56,7 +65,7 @@ pub fn server(
         None => builder.with_no_client_auth(),
         Some(authority) => {
             let mut roots = RootCertStore::empty();
-            let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap();
+            let root = CertificateDer::from_pem_slice(authority.as_bytes()).unwrap();
             roots.add(root).unwrap();
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             builder.with_client_cert_verifier(verifier.build().unwrap())

@@ -6,7 +6,9 @@ mod record;
 
 use super::targets::load_job;
 use super::{Outcome, json, one};
-use crate::fake::target::{FakeTarget, Reply, Request};
+use crate::fake::http::{Asked, Reply, Server};
+use crate::fake::target::Answer;
+use crate::fake::tls as fake_tls;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
@@ -25,17 +27,12 @@ use prometheus_operator_receiver::scrape::job::{Counters, Job, Options};
 use prometheus_operator_receiver::scrape::state::{TargetState, Worker};
 use prometheus_operator_receiver::scrape::target::{Target, sync};
 use record::{Batches, Recorder, as_batch, number};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 pub fn check(case: &Path) -> Vec<Outcome> {
@@ -97,7 +94,7 @@ enum OneOrMore {
 }
 
 /// What stands for addresses and times in the files of a case.
-#[derive(Clone)]
+#[derive(Debug)]
 struct Names {
     address: String,
     base_ms: i64,
@@ -108,7 +105,7 @@ struct Names {
 #[derive(Default)]
 struct Cycle {
     response: Response,
-    requests: Vec<Request>,
+    requests: Vec<Asked>,
 }
 
 fn compare(case: &Path) -> Result<(), String> {
@@ -117,22 +114,24 @@ fn compare(case: &Path) -> Result<(), String> {
     let dir = dir.path();
     let options: CaseOptions = read_yaml(&dir.join("options.yaml")).unwrap_or_default();
     let responses = read_responses(&dir.join("responses"));
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let names = Names {
-        address: listener.local_addr().unwrap().to_string(),
+    let cycle = Arc::new(Mutex::new(Cycle::default()));
+    let names = Arc::new(OnceLock::new());
+    let answer = answerer(Arc::clone(&cycle), Arc::clone(&names));
+    let server = match &options.tls {
+        None => Server::start(answer),
+        Some(files) => tls_server(files, dir, answer),
+    };
+    let names = names.get_or_init(|| Names {
+        address: server.address.to_string(),
         base_ms: SystemClock.unix_ms(),
         dir: dir.to_str().unwrap().to_owned(),
-    };
-    let cycle = Arc::new(Mutex::new(Cycle::default()));
-    let server_tls = options.tls.as_ref().map(|files| server_tls(files, dir));
-    let answer = answerer(Arc::clone(&cycle), names.clone());
-    let server = FakeTarget::on(listener, server_tls, answer);
+    });
 
-    let ours = run(dir, &options, &responses, &names, &cycle)?;
+    let ours = run(dir, &options, &responses, names, &cycle)?;
     drop(server);
     let mut want: Value =
         serde_json::from_slice(&std::fs::read(case.join("want.json")).unwrap()).unwrap();
-    let mut ours: Value = serde_json::from_str(&mapped(&ours.to_string(), &names)).unwrap();
+    let mut ours: Value = serde_json::from_str(&mapped(&ours.to_string(), names)).unwrap();
     free_wording(&mut ours, &mut want);
     json::compare(&ours, &want)
 }
@@ -430,11 +429,29 @@ const ENGINE_WORDS: [&str; 9] = [
     "label name ",
 ];
 
-fn request_json(request: &Request) -> Value {
+fn tls_server(
+    files: &TlsFiles,
+    dir: &Path,
+    answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+) -> Server {
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+    let pair = fake_tls::Pair {
+        cert: read(&files.cert),
+        key: read(&files.key),
+    };
+    let clients = Some(&files.client_ca).filter(|name| !name.is_empty());
+    fake_tls::server_for(&pair, clients.map(|name| read(name)).as_deref(), answer)
+}
+
+fn request_json(request: &Asked) -> Value {
+    let mut headers: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (name, value) in request.headers.iter().filter(|(name, _)| name != "host") {
+        headers.entry(capitals(name)).or_default().push(value);
+    }
     let mut json = json!({
         "line": request.line,
-        "host": request.host,
-        "headers": request.headers,
+        "host": request.header("host"),
+        "headers": headers,
     });
     if !request.body.is_empty() {
         json["body"] = json!(request.body);
@@ -442,24 +459,48 @@ fn request_json(request: &Request) -> Value {
     json
 }
 
+/// `x-prometheus-agent` → `X-Prometheus-Agent`.
+fn capitals(name: &str) -> String {
+    let word = |word: &str| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_ascii_uppercase() + rest
+    };
+    name.split('-').map(word).collect::<Vec<_>>().join("-")
+}
+
 /// Answers the requests of the cycle in progress, and notes them.
-fn answerer(cycle: Arc<Mutex<Cycle>>, names: Names) -> impl Fn(Request) -> Reply + Send + Sync {
+fn answerer(
+    cycle: Arc<Mutex<Cycle>>,
+    names: Arc<OnceLock<Names>>,
+) -> impl Fn(&Asked) -> Reply + Send + Sync {
     move |request| {
+        let names = names.get().unwrap();
         let mut cycle = cycle.lock().unwrap();
         let is_first = cycle.requests.is_empty();
         if is_first || !cycle.response.close_early {
             cycle.requests.push(request.clone());
         }
-        let route = cycle.response.routes.get(request.path());
-        match route.filter(|_| !is_first || request.method() != "GET") {
-            Some(response) => response.reply(&names),
-            None => cycle.response.reply(&names),
-        }
+        let is_route = !is_first || !request.line.starts_with("GET ");
+        let route = cycle
+            .response
+            .routes
+            .get(path_of(request))
+            .filter(|_| is_route);
+        route.unwrap_or(&cycle.response).answer(names).reply()
+    }
+}
+
+/// The path without the query, also of a request to a proxy.
+fn path_of(request: &Asked) -> &str {
+    let path = request.path().split('?').next().unwrap();
+    match path.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
+        None => path,
     }
 }
 
 impl Response {
-    fn reply(&self, names: &Names) -> Reply {
+    fn answer(&self, names: &Names) -> Answer {
         let mut headers = Vec::new();
         for (name, values) in &self.headers {
             let values = match values {
@@ -472,7 +513,7 @@ impl Response {
                     .map(|value| (name.clone(), substitute(value, names))),
             );
         }
-        Reply {
+        Answer {
             status: self.status,
             headers,
             body: self.payload(names),
@@ -562,26 +603,6 @@ fn mapped(text: &str, names: &Names) -> String {
 
 fn other_host(names: &Names) -> String {
     names.address.replace("127.0.0.1", "localhost")
-}
-
-fn server_tls(files: &TlsFiles, dir: &Path) -> Arc<ServerConfig> {
-    let certs = |name: &str| -> Vec<CertificateDer<'static>> {
-        let certs = CertificateDer::pem_file_iter(dir.join(name)).unwrap();
-        certs.map(Result::unwrap).collect()
-    };
-    let key = PrivateKeyDer::from_pem_file(dir.join(&files.key)).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
-    let builder = builder.with_safe_default_protocol_versions().unwrap();
-    let builder = if files.client_ca.is_empty() {
-        builder.with_no_client_auth()
-    } else {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(certs(&files.client_ca));
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-        builder.with_client_cert_verifier(verifier.build().unwrap())
-    };
-    Arc::new(builder.with_single_cert(certs(&files.cert), key).unwrap())
 }
 
 fn read_responses(dir: &Path) -> Vec<Response> {

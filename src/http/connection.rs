@@ -2,7 +2,7 @@
 //! from another thread.
 
 use super::error::{Error, Kind};
-use super::resolve;
+use super::resolve::Resolver;
 use super::url::Url;
 use crate::rt::clock::{Clock, SystemClock};
 use parking_lot::Mutex;
@@ -263,12 +263,13 @@ pub(super) fn interrupted() -> Error {
 
 /// Connects to a host: every address of its name is tried, each with its share of the time that is left.
 pub(super) fn connect(
+    resolver: &Resolver,
     host: &str,
     port: u16,
     deadline: Instant,
     interrupt: &Interrupt,
 ) -> Result<Socket, Error> {
-    let addresses = resolve::resolve(host, port, deadline, interrupt)?;
+    let addresses = resolver.resolve(host, port, deadline, interrupt)?;
     let mut failure = Error::failed(format!("dial tcp: lookup {host}: no such host"));
     for (tried, address) in addresses.iter().enumerate() {
         let left = deadline.saturating_duration_since(SystemClock.now());

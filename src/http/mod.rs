@@ -19,6 +19,7 @@ mod socks;
 pub mod tls;
 mod transport;
 pub mod url;
+mod verify;
 
 pub mod agent;
 

@@ -3,7 +3,9 @@
 
 use super::config::{Tls as Settings, TlsVersion};
 use super::error::Error;
+use super::resolve::Resolver;
 use super::source::Source;
+use super::verify::Verifier;
 use crate::rt::files::Files;
 use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -13,15 +15,20 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::sync::{Arc, OnceLock};
 
-/// What all clients of one receiver share: the system's roots, loaded when first needed, and the configuration of
-/// clients without TLS settings.
+/// What all clients of one receiver share: the system's roots, loaded when first needed, the configuration of
+/// clients without TLS settings, and looking names up.
 #[derive(Debug, Default)]
 pub struct Shared {
+    resolver: Resolver,
     roots: OnceLock<Arc<RootCertStore>>,
     unset: OnceLock<Arc<ClientConfig>>,
 }
 
 impl Shared {
+    pub(super) fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
     fn roots(&self) -> Arc<RootCertStore> {
         let roots = self.roots.get_or_init(|| {
             let mut roots = RootCertStore::empty();
@@ -202,24 +209,24 @@ fn build(
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&versions(settings)?)
         .map_err(unusable)?;
-    let roots = match ca {
+    let builder = match ca {
+        // A CA that cannot be used is an error even if it is not needed.
         Some(ca) => {
-            let roots = parse_roots(ca.expose());
-            roots.ok_or_else(|| {
+            let failed = |why: &str| {
                 let what = sources.describe(0);
-                Error::settings(format!("unable to use specified CA cert {what}"))
-            })?
+                Error::settings(format!("unable to use specified CA cert {what}{why}"))
+            };
+            let (roots, trusted) = parse_roots(ca.expose()).ok_or_else(|| failed(""))?;
+            let verifier = Verifier::new(roots, trusted, Arc::clone(&provider))
+                .map_err(|e| failed(&format!(": {e}")))?;
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(verifier)
         }
-        None if settings.insecure_skip_verify => Arc::new(RootCertStore::empty()),
-        None => shared.roots(),
-    };
-    let builder = if settings.insecure_skip_verify {
-        let verifier = Arc::new(NoVerification(provider));
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-    } else {
-        builder.with_root_certificates(roots)
+        None if settings.insecure_skip_verify => {
+            builder.with_root_certificates(RootCertStore::empty())
+        }
+        None => builder.with_root_certificates(shared.roots()),
     };
     let mut config = match (cert, key) {
         (Some(cert), Some(key)) => {
@@ -243,6 +250,10 @@ fn build(
         }
         _ => builder.with_no_client_auth(),
     };
+    if settings.insecure_skip_verify {
+        let verifier = Arc::new(NoVerification(provider));
+        config.dangerous().set_certificate_verifier(verifier);
+    }
     // Servers that speak HTTP/2 must not choose it.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
@@ -266,11 +277,12 @@ fn versions(settings: &Settings) -> Result<Vec<&'static rustls::SupportedProtoco
 }
 
 /// Those certificates of a PEM text that can be used, if there is any.
-fn parse_roots(pem: &str) -> Option<Arc<RootCertStore>> {
+fn parse_roots(pem: &str) -> Option<(RootCertStore, Vec<CertificateDer<'static>>)> {
     let mut roots = RootCertStore::empty();
     let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok);
-    let (added, _unusable) = roots.add_parsable_certificates(certificates);
-    (added > 0).then(|| Arc::new(roots))
+    let certificates: Vec<_> = certificates.collect();
+    let (added, _unusable) = roots.add_parsable_certificates(certificates.iter().cloned());
+    (added > 0).then_some((roots, certificates))
 }
 
 /// `insecure_skip_verify`: any certificate is good.

@@ -183,7 +183,9 @@ impl Transport {
     ) -> Result<Connection, Error> {
         let first = peer.proxy.as_ref().unwrap_or(url);
         let port = first.port_number().map_err(Error::failed)?;
-        let socket = connect(&first.host, port, exchange.deadline, exchange.interrupt)?;
+        let resolver = self.around.tls.resolver();
+        let (deadline, interrupt) = (exchange.deadline, exchange.interrupt);
+        let socket = connect(resolver, &first.host, port, deadline, interrupt)?;
         exchange.interrupt.guard(&socket)?;
         let mut stream = Stream::Plain(socket);
         if let Some(proxy) = &peer.proxy {

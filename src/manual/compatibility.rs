@@ -57,6 +57,14 @@
 //! - A job that cannot be discovered yet (no right, slow API server) does not hold up the others; it starts when synced.
 //! - A target with the label `__unix_socket__` fails with an error: targets are scraped over TCP only.
 //! - Requests are HTTP/1.1; `enable_http2` has no effect. TLS is 1.2 or 1.3.
+//!   A lower `min_version` means 1.2; a lower `max_version` is refused when the client is built.
+//! - The whole exchange is bounded by the scrape timeout: name look-ups, connecting and OAuth2 token requests, too. Upstream
+//!   lets a token request run on.
+//! - A body without `body_size_limit` is cut off at 512 MiB, the head of a response at 64 KiB and 128 headers. A response with
+//!   both Content-Length and Transfer-Encoding is refused; upstream believes the latter.
+//! - When the rules of a job change that make its series, a target begins anew with its next slot; series that only the old
+//!   rules made get no markers.
+//! - A target that vanishes and comes back before its end-of-run markers are due goes on as if it had not been away.
 //! - Credentials follow a redirect only to the same host name, and never from https to http.
 //! - Discovery other than `kubernetes_sd_configs`, `static_configs`, `file_sd_configs` and `http_sd_configs` is refused.
 //!

@@ -75,6 +75,19 @@ fn join_all(handles: Vec<JoinHandle<()>>) {
     }
 }
 
+/// Starts a thread that nobody joins. Only for a call to the system that can be neither interrupted nor bounded in time;
+/// it may hold nothing that others wait for without a deadline.
+///
+/// # Errors
+/// The operating system refused another thread.
+#[allow(clippy::disallowed_types)] // beside the crew, the one permitted use
+pub fn detach(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = std::thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(stack);
+    thread.spawn(work).map(drop)
+}
+
 /// Runs one unit of work (a scrape, an export, a reflector round) and turns a panic into its message.
 ///
 /// # Errors

@@ -787,6 +787,20 @@ fn certificates() {
         ..ca()
     };
     check_tls(&server, Some(&authority), with_client.clone(), true);
+    // Its own certificate as CA is enough, a CA itself or not (as Go has it), if the name is right.
+    for pair in [server.clone(), Authority::alone("127.0.0.1")] {
+        let itself = Tls {
+            ca: pair.cert.as_str().into(),
+            ..Tls::default()
+        };
+        check_tls(&pair, None, itself, true);
+    }
+    let elsewhere = Authority::alone("metrics.example.test");
+    let itself = Tls {
+        ca: elsewhere.cert.as_str().into(),
+        ..Tls::default()
+    };
+    check_tls(&elsewhere, None, itself, false);
     for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
         let only = Tls {
             min_version: Some(version),

@@ -1,15 +1,20 @@
 //! The thread that runs all discovery, and the handles of the jobs that subscribe.
 
+use super::engine::Engine;
 use crate::config::ScrapeConfig;
 use crate::http::client;
 use crate::kube::{Informers, Tuning};
 use crate::model::group::TargetGroup;
 use crate::model::labels::Text;
 use crate::rt::clock::Clock;
-use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::RwLock;
+use crate::rt::stop::{self, Stopped, Stopper};
+use crate::rt::thread::{Crew, STACK, catch};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use log::error;
+use parking_lot::{Mutex, RwLock};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// What discovery needs from outside.
 #[derive(Debug, Clone)]
@@ -24,10 +29,31 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
 }
 
+/// Between two rounds, so that a burst of changes costs one (a new monitor's targets are wanted within 2 s; upstream
+/// takes up to 5 s).
+const PAUSE: Duration = Duration::from_millis(100);
+/// Files are looked at this often. Upstream has the kernel tell it.
+const TICK: Duration = Duration::from_secs(2);
+
 /// Runs the discovery of all jobs; lives as long as the receiver, over swaps of the configuration.
 #[derive(Debug)]
 pub struct Manager {
-    changed: (Sender<()>, Receiver<()>),
+    shared: Arc<Shared>,
+    changed: Receiver<()>,
+    stopper: Mutex<Option<Stopper>>,
+    crew: Mutex<Crew>,
+}
+
+/// What the thread and the handles have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// All jobs that somebody holds.
+    jobs: Mutex<Vec<Weak<JobDiscovery>>>,
+    /// Jobs that the thread has not seen yet.
+    fresh: Mutex<Vec<Arc<JobDiscovery>>>,
+    changed_jobs: Mutex<Vec<Weak<JobDiscovery>>>,
+    changed: Sender<()>,
+    wake: Sender<()>,
 }
 
 /// One job's discovery. The manager forgets it when the last handle is dropped.
@@ -35,12 +61,19 @@ pub struct Manager {
 pub struct JobDiscovery {
     config: Arc<ScrapeConfig>,
     state: RwLock<State>,
+    wake: Sender<()>,
 }
+
+/// The groups of one provider as they are now; unchanged ones are the same `Arc` as before.
+pub(super) type Groups = Arc<[Arc<TargetGroup>]>;
 
 #[derive(Debug, Default)]
 struct State {
-    groups: Vec<Arc<TargetGroup>>,
-    problems: Vec<String>,
+    /// Per provider, in the order of the configuration.
+    groups: Vec<Groups>,
+    /// What is missing before the groups are complete.
+    missing: Vec<String>,
+    version: u64,
 }
 
 impl Manager {
@@ -48,39 +81,108 @@ impl Manager {
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(_around: Surroundings) -> io::Result<Self> {
+    pub fn start(around: Surroundings) -> io::Result<Self> {
+        // One slot each: a waiting token stands for everything since.
+        let (wake, woken) = bounded(1);
+        let (changed, changes) = bounded(1);
+        let shared = Arc::new(Shared {
+            jobs: Mutex::default(),
+            fresh: Mutex::default(),
+            changed_jobs: Mutex::default(),
+            changed,
+            wake: wake.clone(),
+        });
+        let (stopper, stopped) = stop::pair();
+        let mut crew = Crew::new();
+        let theirs = Arc::clone(&shared);
+        let mut engine = Engine::new(around, wake);
+        crew.spawn("discovery", STACK, move || {
+            run(&mut engine, &theirs, &stopped, &woken);
+        })?;
         Ok(Self {
-            // One slot: a waiting token stands for all changes since.
-            changed: bounded(1),
+            shared,
+            changed: changes,
+            stopper: Mutex::new(Some(stopper)),
+            crew: Mutex::new(crew),
         })
     }
 
     /// Begins the discovery of a job. A job whose name and discovery are unchanged keeps its handle.
     pub fn subscribe(&self, config: &Arc<ScrapeConfig>) -> Arc<JobDiscovery> {
-        Arc::new(JobDiscovery {
+        let mut jobs = self.shared.jobs.lock();
+        jobs.retain(|job| job.strong_count() > 0);
+        let mut held = jobs.iter().filter_map(Weak::upgrade);
+        if let Some(known) = held.find(|job| job.is_for(config)) {
+            return known;
+        }
+        let job = Arc::new(JobDiscovery {
             config: Arc::clone(config),
             state: RwLock::new(State {
                 groups: Vec::new(),
-                problems: vec!["discovery is not built yet".to_owned()],
+                missing: vec!["discovery has not begun yet".to_owned()],
+                version: 0,
             }),
-        })
+            wake: self.shared.wake.clone(),
+        });
+        jobs.push(Arc::downgrade(&job));
+        self.shared.fresh.lock().push(Arc::clone(&job));
+        wake(&self.shared.wake);
+        job
     }
 
     /// Gets a token when groups or states of jobs have changed: see [`Manager::take_changed`].
     pub fn changed(&self) -> &Receiver<()> {
-        &self.changed.1
+        &self.changed
     }
 
     /// The jobs whose groups or states have changed since the last call.
     pub fn take_changed(&self) -> Vec<Arc<JobDiscovery>> {
-        Vec::new()
+        let changed = std::mem::take(&mut *self.shared.changed_jobs.lock());
+        let mut jobs: Vec<_> = changed.iter().filter_map(Weak::upgrade).collect();
+        jobs.sort_by_key(Arc::as_ptr);
+        jobs.dedup_by_key(|job| Arc::as_ptr(job));
+        jobs
     }
 
-    /// Reads files again and tries at once what waits for its next attempt (SIGHUP).
-    pub fn refresh(&self) {}
-
     /// Ends all threads of discovery.
-    pub fn stop(&self) {}
+    pub fn stop(&self) {
+        self.stopper.lock().take();
+        self.crew.lock().join();
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn wake(channel: &Sender<()>) {
+    // A full channel means that a wake-up is waiting already; a closed one that the thread has ended.
+    channel.try_send(()).ok();
+}
+
+fn run(engine: &mut Engine, shared: &Shared, stopped: &Stopped, woken: &Receiver<()>) {
+    loop {
+        select! {
+            recv(stopped.channel()) -> _ => return,
+            recv(woken) -> _ => {}
+            default(TICK) => {}
+        }
+        let fresh = std::mem::take(&mut *shared.fresh.lock());
+        let round = catch(|| engine.round(fresh));
+        match round {
+            Ok(changed) if changed.is_empty() => {}
+            Ok(changed) => {
+                shared.changed_jobs.lock().extend(changed);
+                wake(&shared.changed);
+            }
+            Err(panic) => error!("BUG: a round of discovery panicked err={panic}"),
+        }
+        if stopped.wait(PAUSE) {
+            return;
+        }
+    }
 }
 
 impl JobDiscovery {
@@ -89,19 +191,59 @@ impl JobDiscovery {
         &self.config.job_name
     }
 
-    /// Whether everything the job needs has been seen once; else what is missing and why.
+    /// Whether everything the job needs has been seen once; else what is missing and why. What is known is in
+    /// [`JobDiscovery::groups`] all the same.
     ///
     /// # Errors
     /// A line for each thing that is missing.
     pub fn synced(&self) -> Result<(), Vec<String>> {
-        match &self.state.read().problems {
+        match &self.state.read().missing {
             none if none.is_empty() => Ok(()),
             some => Err(some.clone()),
         }
     }
 
-    /// All groups there are now.
+    /// All groups there are now; those that have not changed are the same `Arc` as before.
     pub fn groups(&self) -> Vec<Arc<TargetGroup>> {
-        self.state.read().groups.clone()
+        let state = self.state.read();
+        let groups = state.groups.iter().flat_map(|groups| groups.iter());
+        groups.cloned().collect()
+    }
+
+    /// Grows with every change of groups or state.
+    pub fn version(&self) -> u64 {
+        self.state.read().version
+    }
+
+    pub(super) fn config(&self) -> &ScrapeConfig {
+        &self.config
+    }
+
+    /// Sets what is known; whether that is anything new.
+    pub(super) fn publish(&self, groups: Vec<Groups>, missing: Vec<String>) -> bool {
+        let mut state = self.state.write();
+        let same = state.groups.len() == groups.len()
+            && state
+                .groups
+                .iter()
+                .zip(&groups)
+                .all(|(a, b)| Arc::ptr_eq(a, b))
+            && state.missing == missing;
+        if !same {
+            state.groups = groups;
+            state.missing = missing;
+            state.version += 1;
+        }
+        !same
+    }
+
+    fn is_for(&self, config: &ScrapeConfig) -> bool {
+        self.config.job_name == config.job_name && self.config.discovery == config.discovery
+    }
+}
+
+impl Drop for JobDiscovery {
+    fn drop(&mut self) {
+        wake(&self.wake);
     }
 }

@@ -214,8 +214,9 @@ struct ExecStatus {
 fn read_credential(plugin: &Exec, output: &[u8]) -> Result<(Secret, Option<i64>), String> {
     let name = plugin.command.display();
     // The parser's own message could quote the token.
-    let credential: ExecCredential = serde_yaml::from_slice(output)
-        .map_err(|_| format!("exec plugin {name} did not print an ExecCredential"))?;
+    let credential: ExecCredential =
+        crate::wire::yaml::serde::from_str(&String::from_utf8_lossy(output))
+            .map_err(|_| format!("exec plugin {name} did not print an ExecCredential"))?;
     if credential.api_version != plugin.api_version {
         return Err(format!(
             "exec plugin {name} printed apiVersion {:?}, want {:?}",

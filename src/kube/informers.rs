@@ -270,6 +270,11 @@ impl Informers {
         }
     }
 
+    /// Which namespaces are read.
+    pub fn scope(&self) -> &Scope {
+        &self.0.shared.scope
+    }
+
     /// The namespace that is ours, as far as the source knows it.
     pub fn own_namespace(&self) -> String {
         match &self.0.shared.feed {

@@ -6,6 +6,7 @@ pub mod config;
 pub mod error;
 mod folder;
 pub mod informers;
+pub mod kubeconfig;
 pub mod manifest;
 mod reflector;
 pub mod selector;

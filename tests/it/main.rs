@@ -13,12 +13,14 @@
 )]
 
 mod crds;
+mod discovery;
 mod exporters;
 mod fake;
 #[allow(dead_code)] // until every area's harness is written
 mod golden;
 mod house;
 mod http;
+mod kube;
 mod pages;
 mod pipeline;
 mod scrape;

@@ -43,6 +43,8 @@ pub enum Reply {
     Endless(Vec<u8>, Vec<u8>),
     /// These bytes; from then on bytes go to and from this address.
     Tunnel(Vec<u8>, SocketAddr),
+    /// These bytes, then nothing until the client goes.
+    BytesThenHang(Vec<u8>),
     /// Nothing until the client goes.
     Hang,
     /// Nothing but the end.
@@ -193,6 +195,11 @@ fn serve(
             Reply::Endless(first, again) => {
                 let _ = wire.write_all(&first);
                 while wire.write_all(&again).and_then(|()| wire.flush()).is_ok() {}
+                false
+            }
+            Reply::BytesThenHang(bytes) => {
+                let _ = wire.write_all(&bytes).and_then(|()| wire.flush());
+                let _ = wire.read(&mut [0]);
                 false
             }
             Reply::Hang => {

@@ -3,6 +3,7 @@
 // A peer that is gone already is what a fake expects.
 #![allow(clippy::let_underscore_must_use)]
 
+pub mod apiserver;
 pub mod http;
 pub mod sink;
 pub mod target;

@@ -1,0 +1,240 @@
+//! What the discovery thread owns: providers, shared by the jobs whose SD configs are equal, as upstream shares them
+//! (prometheus: discovery/manager.go, registerProviders). A namespace's monitors cost one evaluation, not one each.
+
+use super::cluster::Cluster;
+use super::file::FileProvider;
+use super::http::HttpProvider;
+use super::manager::{Groups, JobDiscovery, Surroundings};
+use crate::config::{ScrapeConfig, SdConfig};
+use crate::model::group::TargetGroup;
+use crate::model::labels::Text;
+use crossbeam_channel::Sender;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Weak};
+
+/// Groups by source; one without targets is not kept.
+pub(super) type GroupMap = BTreeMap<Text, Arc<TargetGroup>>;
+
+/// Puts groups in their places; whether that changed anything.
+pub(super) fn merge(map: &mut GroupMap, groups: Vec<Arc<TargetGroup>>) -> bool {
+    let mut changed = false;
+    for group in groups {
+        changed |= if group.targets.is_empty() {
+            map.remove(&group.source).is_some()
+        } else if map
+            .get(&group.source)
+            .is_some_and(|known| **known == *group)
+        {
+            false
+        } else {
+            map.insert(Text::clone(&group.source), group);
+            true
+        };
+    }
+    changed
+}
+
+/// Everything discovery works on; owned by its thread.
+pub(super) struct Engine {
+    around: Surroundings,
+    wake: Sender<()>,
+    providers: HashMap<u64, Provider>,
+    next_id: u64,
+    /// Providers by a hash of their config.
+    by_config: HashMap<u64, Vec<u64>>,
+    jobs: Vec<Job>,
+}
+
+struct Job {
+    handle: Weak<JobDiscovery>,
+    providers: Vec<u64>,
+}
+
+struct Provider {
+    config: SdConfig,
+    hash: u64,
+    users: usize,
+    source: Source,
+    published: Groups,
+    missing: Vec<String>,
+}
+
+enum Source {
+    Static,
+    Cluster(Box<Cluster>),
+    File(FileProvider),
+    Http(HttpProvider),
+}
+
+impl Engine {
+    pub(super) fn new(around: Surroundings, wake: Sender<()>) -> Self {
+        Self {
+            around,
+            wake,
+            providers: HashMap::new(),
+            next_id: 0,
+            by_config: HashMap::new(),
+            jobs: Vec::new(),
+        }
+    }
+
+    /// Takes new jobs in, forgets those that nobody holds, and brings everything up to date. Returns the jobs for which
+    /// something changed.
+    pub(super) fn round(&mut self, fresh: Vec<Arc<JobDiscovery>>) -> Vec<Weak<JobDiscovery>> {
+        // Added first: a new configuration keeps the providers it has in common with the last one.
+        let first_new = self.jobs.len();
+        for job in fresh {
+            let providers = job.config().discovery.iter();
+            let providers = providers
+                .map(|sd| self.provider(sd, job.config()))
+                .collect();
+            self.jobs.push(Job {
+                handle: Arc::downgrade(&job),
+                providers,
+            });
+        }
+        let mut changed_providers = HashMap::new();
+        for (id, provider) in &mut self.providers {
+            if provider.step() {
+                changed_providers.insert(*id, ());
+            }
+        }
+        let mut changed = Vec::new();
+        for (i, job) in self.jobs.iter().enumerate() {
+            let touched = i >= first_new
+                || job
+                    .providers
+                    .iter()
+                    .any(|id| changed_providers.contains_key(id));
+            if touched && self.publish(job) {
+                changed.push(Weak::clone(&job.handle));
+            }
+        }
+        self.forget_unused();
+        changed
+    }
+
+    fn publish(&self, job: &Job) -> bool {
+        let Some(handle) = job.handle.upgrade() else {
+            return false;
+        };
+        let providers = job.providers.iter().filter_map(|id| self.providers.get(id));
+        let (mut groups, mut missing) = (Vec::new(), Vec::new());
+        for provider in providers {
+            groups.push(Arc::clone(&provider.published));
+            missing.extend(provider.missing.iter().cloned());
+        }
+        handle.publish(groups, missing)
+    }
+
+    fn provider(&mut self, sd: &SdConfig, job: &ScrapeConfig) -> u64 {
+        let hash = hash_of(sd);
+        let same = self.by_config.entry(hash).or_default();
+        for id in same.iter() {
+            if let Some(provider) = self.providers.get_mut(id)
+                && provider.config == *sd
+            {
+                provider.users += 1;
+                return *id;
+            }
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        same.push(id);
+        let provider = Provider::open(sd, hash, job, &self.around, &self.wake);
+        self.providers.insert(id, provider);
+        id
+    }
+
+    fn forget_unused(&mut self) {
+        let (providers, by_config) = (&mut self.providers, &mut self.by_config);
+        self.jobs.retain(|job| {
+            if job.handle.strong_count() > 0 {
+                return true;
+            }
+            for id in &job.providers {
+                let Some(provider) = providers.get_mut(id) else {
+                    continue;
+                };
+                provider.users -= 1;
+                if provider.users == 0 {
+                    let hash = provider.hash;
+                    providers.remove(id);
+                    if let Some(same) = by_config.get_mut(&hash) {
+                        same.retain(|other| other != id);
+                        if same.is_empty() {
+                            by_config.remove(&hash);
+                        }
+                    }
+                }
+            }
+            false
+        });
+    }
+}
+
+/// Equal configs have equal hashes; those that are cheap to compare all have the same.
+fn hash_of(sd: &SdConfig) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match sd {
+        SdConfig::Kubernetes(sd) => {
+            (sd.role, sd.attach, &sd.namespaces, &sd.selectors).hash(&mut hasher);
+        }
+        SdConfig::File(file) => file.files.hash(&mut hasher),
+        SdConfig::Http(http) => http.url.hash(&mut hasher),
+        SdConfig::Static(groups) => groups.len().hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+impl Provider {
+    fn open(
+        sd: &SdConfig,
+        hash: u64,
+        job: &ScrapeConfig,
+        around: &Surroundings,
+        wake: &Sender<()>,
+    ) -> Self {
+        let (source, published) = match sd {
+            SdConfig::Static(groups) => (Source::Static, Groups::from(groups.as_slice())),
+            SdConfig::Kubernetes(sd) => {
+                let cluster = Cluster::open(sd, around, wake);
+                (Source::Cluster(Box::new(cluster)), Groups::from([]))
+            }
+            SdConfig::File(sd) => {
+                let files = FileProvider::open(sd, Arc::clone(&around.http.files));
+                (Source::File(files), Groups::from([]))
+            }
+            SdConfig::Http(sd) => {
+                let http = HttpProvider::open(sd, &job.job_name, around, wake);
+                (Source::Http(http), Groups::from([]))
+            }
+        };
+        Self {
+            config: sd.clone(),
+            hash,
+            users: 1,
+            source,
+            published,
+            missing: Vec::new(),
+        }
+    }
+
+    /// Brings the groups up to date; whether groups or what is missing changed.
+    fn step(&mut self) -> bool {
+        let (groups, missing) = match &mut self.source {
+            Source::Static => return false,
+            Source::Cluster(cluster) => (cluster.step(), cluster.missing()),
+            Source::File(file) => (file.step(), file.missing()),
+            Source::Http(http) => (http.step(), http.missing()),
+        };
+        let news = groups.is_some() || missing != self.missing;
+        self.missing = missing;
+        if let Some(groups) = groups {
+            self.published = groups;
+        }
+        news
+    }
+}

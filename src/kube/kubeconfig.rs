@@ -1,0 +1,555 @@
+//! kubeconfig files: merged as client-go does it (tools/clientcmd/loader.go, client_config.go), then reduced to the
+//! cluster and user of one context. What cannot be honoured is an error, never ignored.
+
+use super::config::{Auth, Config, ConfigError, Exec, read};
+use crate::http::config::{Secret, Tls};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct File {
+    #[serde(rename = "current-context")]
+    current_context: Option<String>,
+    clusters: Option<Vec<NamedCluster>>,
+    users: Option<Vec<NamedUser>>,
+    contexts: Option<Vec<NamedContext>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NamedCluster {
+    name: String,
+    cluster: Cluster,
+}
+
+#[derive(Debug, Deserialize)]
+struct NamedUser {
+    name: String,
+    user: Option<User>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NamedContext {
+    name: String,
+    context: Context,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct Cluster {
+    server: String,
+    tls_server_name: String,
+    insecure_skip_tls_verify: bool,
+    certificate_authority: String,
+    certificate_authority_data: String,
+    proxy_url: String,
+    extensions: Option<Vec<Extension>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Extension {
+    name: String,
+    extension: Value,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct User {
+    client_certificate: String,
+    client_certificate_data: String,
+    client_key: String,
+    client_key_data: Option<String>,
+    token: Option<String>,
+    #[serde(rename = "tokenFile")]
+    token_file: String,
+    #[serde(rename = "as")]
+    impersonate: Option<Value>,
+    username: String,
+    password: Option<String>,
+    auth_provider: Option<Value>,
+    exec: Option<ExecConfig>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ExecConfig {
+    command: String,
+    args: Option<Vec<String>>,
+    env: Option<Vec<EnvVar>>,
+    api_version: String,
+    install_hint: String,
+    provide_cluster_info: bool,
+    interactive_mode: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct EnvVar {
+    name: String,
+    value: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Context {
+    cluster: String,
+    user: String,
+    namespace: String,
+}
+
+/// Something with a name, and the folder that its relative paths start from.
+struct Found<T> {
+    value: T,
+    folder: PathBuf,
+}
+
+/// Reads `paths` (the parts of `KUBECONFIG`, or one file that a flag names) and picks a context: the one asked for,
+/// else the current one.
+///
+/// # Errors
+/// A file is malformed, no file of several or the only one is there, the context or what it names is missing, or a
+/// setting cannot be honoured.
+pub fn load(paths: &[PathBuf], context: Option<&str>) -> Result<Config, ConfigError> {
+    let mut files = Vec::new();
+    for path in paths.iter().filter(|path| !path.as_os_str().is_empty()) {
+        match std::fs::metadata(path) {
+            // Of several, those that are missing are left out.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && paths.len() > 1 => {}
+            _ => files.push((path.clone(), parse(path)?)),
+        }
+    }
+    let names: Vec<_> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let all = names.join(":");
+    if files.is_empty() {
+        return Err(ConfigError::new(all, "no kubeconfig file is there"));
+    }
+    pick(files, context, &all)
+}
+
+fn parse(path: &Path) -> Result<File, ConfigError> {
+    let text = read(path)?;
+    if text.trim().is_empty() {
+        return Ok(File::default());
+    }
+    let text = text.trim_start_matches('\u{feff}');
+    crate::wire::yaml::serde::from_str(text)
+        .map_err(|error| ConfigError::new(path.display(), error))
+}
+
+/// The first file that defines a name wins, whole; and the first current context that is not empty.
+fn pick(
+    files: Vec<(PathBuf, File)>,
+    context: Option<&str>,
+    all: &str,
+) -> Result<Config, ConfigError> {
+    let current = files
+        .iter()
+        .find_map(|(_, file)| file.current_context.clone().filter(|c| !c.is_empty()));
+    let wanted = context.map(str::to_owned).or(current);
+    let wanted = wanted.ok_or_else(|| {
+        ConfigError::new(
+            all,
+            "no current-context is set, and no context was asked for",
+        )
+    })?;
+    let (mut contexts, mut clusters, mut users) = (Vec::new(), Vec::new(), Vec::new());
+    for (path, file) in files {
+        let folder = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
+        contexts.extend(
+            file.contexts
+                .into_iter()
+                .flatten()
+                .map(|c| (c.name, c.context)),
+        );
+        for named in file.clusters.into_iter().flatten() {
+            let value = named.cluster;
+            clusters.push((
+                named.name,
+                Found {
+                    value,
+                    folder: folder.clone(),
+                },
+            ));
+        }
+        for named in file.users.into_iter().flatten() {
+            let value = named.user.unwrap_or_default();
+            users.push((
+                named.name,
+                Found {
+                    value,
+                    folder: folder.clone(),
+                },
+            ));
+        }
+    }
+    let missing =
+        |what: &str, name: &str| ConfigError::new(all, format!("there is no {what} {name:?}"));
+    let context = first(contexts, &wanted).ok_or_else(|| missing("context", &wanted))?;
+    let cluster =
+        first(clusters, &context.cluster).ok_or_else(|| missing("cluster", &context.cluster))?;
+    // client-go: a context without a user is anonymous, one with an unknown user is an error.
+    let user = match context.user.as_str() {
+        "" => Found {
+            value: User::default(),
+            folder: PathBuf::new(),
+        },
+        name => first(users, name).ok_or_else(|| missing("user", name))?,
+    };
+    build(&context, &cluster, &user)
+}
+
+fn first<T>(named: Vec<(String, T)>, name: &str) -> Option<T> {
+    named
+        .into_iter()
+        .find(|(n, _)| n == name)
+        .map(|(_, value)| value)
+}
+
+fn build(
+    context: &Context,
+    cluster: &Found<Cluster>,
+    user: &Found<User>,
+) -> Result<Config, ConfigError> {
+    let mut tls = tls_of(cluster, context)?;
+    add_identity(&mut tls, user, context)?;
+    let at = format!("cluster {}", context.cluster);
+    let proxy = &cluster.value.proxy_url;
+    if !proxy.is_empty() && !proxy.starts_with("http://") && !proxy.starts_with("https://") {
+        return Err(ConfigError::new(
+            at,
+            "proxy-url: only http:// and https:// proxies are supported",
+        ));
+    }
+    let server = cluster.value.server.trim_end_matches('/');
+    if server.is_empty() {
+        return Err(ConfigError::new(at, "server is missing"));
+    }
+    let has_tls = tls != Tls::default();
+    let server = match (server.contains("://"), has_tls) {
+        (true, _) => server.to_owned(),
+        // client-go: a bare host is reached over TLS if anything about TLS is set.
+        (false, true) => format!("https://{server}"),
+        (false, false) => format!("http://{server}"),
+    };
+    Ok(Config {
+        server,
+        tls,
+        auth: auth_of(cluster, user, context)?,
+        proxy: Secret::new(proxy.as_str()),
+        namespace: if context.namespace.is_empty() {
+            "default".to_owned()
+        } else {
+            context.namespace.clone()
+        },
+    })
+}
+
+fn tls_of(cluster: &Found<Cluster>, context: &Context) -> Result<Tls, ConfigError> {
+    let at = || format!("cluster {}", context.cluster);
+    let value = &cluster.value;
+    let has_ca =
+        !value.certificate_authority.is_empty() || !value.certificate_authority_data.is_empty();
+    if has_ca && value.insecure_skip_tls_verify {
+        return Err(ConfigError::new(
+            at(),
+            "a certificate authority together with insecure-skip-tls-verify",
+        ));
+    }
+    let mut tls = Tls {
+        server_name: value.tls_server_name.as_str().into(),
+        insecure_skip_verify: value.insecure_skip_tls_verify,
+        ..Tls::default()
+    };
+    if value.certificate_authority_data.is_empty() {
+        tls.ca_file = resolve(&cluster.folder, &value.certificate_authority);
+    } else {
+        // client-go: data override files.
+        tls.ca = decode(&value.certificate_authority_data)
+            .ok_or_else(|| {
+                ConfigError::new(at(), "certificate-authority-data is not base64 of PEM text")
+            })?
+            .into();
+    }
+    Ok(tls)
+}
+
+fn add_identity(tls: &mut Tls, user: &Found<User>, context: &Context) -> Result<(), ConfigError> {
+    let at = || format!("user {}", context.user);
+    let value = &user.value;
+    let bad = |field: &str| ConfigError::new(at(), format!("{field} is not base64 of PEM text"));
+    if value.client_certificate_data.is_empty() {
+        tls.cert_file = resolve(&user.folder, &value.client_certificate);
+    } else {
+        let cert = decode(&value.client_certificate_data);
+        tls.cert = cert.ok_or_else(|| bad("client-certificate-data"))?.into();
+    }
+    match value.client_key_data.as_deref() {
+        None | Some("") => tls.key_file = resolve(&user.folder, &value.client_key),
+        Some(data) => tls.key = Secret::new(decode(data).ok_or_else(|| bad("client-key-data"))?),
+    }
+    let has_cert = !tls.cert.is_empty() || !tls.cert_file.is_empty();
+    let has_key = !tls.key.is_empty() || !tls.key_file.is_empty();
+    if has_cert != has_key {
+        return Err(ConfigError::new(
+            at(),
+            "a client certificate and its key are needed together",
+        ));
+    }
+    Ok(())
+}
+
+fn auth_of(
+    cluster: &Found<Cluster>,
+    user: &Found<User>,
+    context: &Context,
+) -> Result<Auth, ConfigError> {
+    let error = |message: &str| Err(ConfigError::new(format!("user {}", context.user), message));
+    let value = &user.value;
+    if value.impersonate.is_some() {
+        return error(
+            "impersonation (as, as-uid, as-groups) is not supported: use credentials of the account itself",
+        );
+    }
+    if value.auth_provider.is_some() {
+        return error("auth-provider is not supported: use an exec plugin");
+    }
+    let has_token = value
+        .token
+        .as_deref()
+        .is_some_and(|token| !token.is_empty());
+    if (has_token || !value.token_file.is_empty()) && !value.username.is_empty() {
+        return error("a token together with a user name");
+    }
+    if !value.token_file.is_empty() {
+        let path = resolve(&user.folder, &value.token_file);
+        return Ok(Auth::TokenFile(PathBuf::from(&*path)));
+    }
+    if let Some(token) = value.token.as_deref().filter(|token| !token.is_empty()) {
+        return Ok(Auth::Token(Secret::new(token)));
+    }
+    if !value.username.is_empty() {
+        let password = value.password.as_deref().unwrap_or_default();
+        return Ok(Auth::Basic(value.username.clone(), Secret::new(password)));
+    }
+    match &value.exec {
+        Some(exec) => exec_of(exec, cluster, user, context),
+        None => Ok(Auth::Anonymous),
+    }
+}
+
+fn exec_of(
+    exec: &ExecConfig,
+    cluster: &Found<Cluster>,
+    user: &Found<User>,
+    context: &Context,
+) -> Result<Auth, ConfigError> {
+    let error = |message: String| Err(ConfigError::new(format!("user {}", context.user), message));
+    if exec.command.is_empty() {
+        return error("exec: command is missing".to_owned());
+    }
+    let known = [
+        "client.authentication.k8s.io/v1",
+        "client.authentication.k8s.io/v1beta1",
+    ];
+    if !known.contains(&exec.api_version.as_str()) {
+        return error(format!(
+            "exec: apiVersion {:?}, want {}",
+            exec.api_version,
+            known.join(" or ")
+        ));
+    }
+    if exec.interactive_mode == "Always" {
+        return error("exec: interactiveMode is Always, but nobody is there to answer".to_owned());
+    }
+    // A bare name is looked up in PATH.
+    let command = if exec.command.contains('/') {
+        PathBuf::from(&*resolve(&user.folder, &exec.command))
+    } else {
+        PathBuf::from(&exec.command)
+    };
+    let env = exec.env.iter().flatten();
+    Ok(Auth::Exec(Box::new(Exec {
+        api_version: exec.api_version.clone(),
+        command,
+        args: exec.args.clone().unwrap_or_default(),
+        env: env
+            .map(|var| (var.name.clone(), Secret::new(var.value.as_str())))
+            .collect(),
+        install_hint: exec.install_hint.clone(),
+        cluster_info: if exec.provide_cluster_info {
+            cluster_info(cluster)?
+        } else {
+            String::new()
+        },
+    })))
+}
+
+/// What a plugin is told about the cluster: the authority's text, not its file.
+fn cluster_info(cluster: &Found<Cluster>) -> Result<String, ConfigError> {
+    let value = &cluster.value;
+    let mut info = Map::new();
+    info.insert("server".to_owned(), json!(value.server));
+    if !value.tls_server_name.is_empty() {
+        info.insert("tls-server-name".to_owned(), json!(value.tls_server_name));
+    }
+    if value.insecure_skip_tls_verify {
+        info.insert("insecure-skip-tls-verify".to_owned(), json!(true));
+    }
+    let ca = if !value.certificate_authority_data.is_empty() {
+        value.certificate_authority_data.clone()
+    } else if !value.certificate_authority.is_empty() {
+        let path = resolve(&cluster.folder, &value.certificate_authority);
+        STANDARD.encode(read(Path::new(&*path))?)
+    } else {
+        String::new()
+    };
+    if !ca.is_empty() {
+        info.insert("certificate-authority-data".to_owned(), json!(ca));
+    }
+    if !value.proxy_url.is_empty() {
+        info.insert("proxy-url".to_owned(), json!(value.proxy_url));
+    }
+    let mut extensions = value.extensions.iter().flatten();
+    if let Some(found) = extensions.find(|e| e.name == "client.authentication.k8s.io/exec") {
+        info.insert("config".to_owned(), found.extension.clone());
+    }
+    Ok(Value::Object(info).to_string())
+}
+
+/// Relative paths start from the folder of the file they stand in.
+fn resolve(folder: &Path, path: &str) -> Box<str> {
+    if path.is_empty() {
+        return "".into();
+    }
+    folder.join(path).to_string_lossy().into()
+}
+
+/// Base64, maybe folded over lines.
+fn decode(data: &str) -> Option<String> {
+    let compact: String = data.split_whitespace().collect();
+    String::from_utf8(STANDARD.decode(compact).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    const ONE: &str = "
+apiVersion: v1
+kind: Config
+current-context: a
+clusters:
+- {name: c, cluster: {server: 'https://one:6443/', certificate-authority: ca.pem, tls-server-name: kubernetes}}
+contexts:
+- {name: a, context: {cluster: c, user: u, namespace: shop}}
+- {name: b, context: {cluster: c, user: other}}
+users:
+- {name: u, user: {tokenFile: token, token: x}}
+";
+    const TWO: &str = "
+current-context: b
+clusters:
+- {name: c, cluster: {server: 'https://two'}}
+users:
+- name: other
+  user: {client-certificate-data: 'UEVN', client-key-data: 'S0VZ'}
+";
+
+    #[test]
+    fn the_first_file_that_defines_a_name_wins() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = write(dir.path(), "one", ONE);
+        let two = write(dir.path(), "two", TWO);
+        let gone = dir.path().join("gone");
+        let config = load(&[gone.clone(), one.clone(), two.clone()], None).unwrap();
+        assert_eq!(config.server, "https://one:6443");
+        assert_eq!(config.namespace, "shop");
+        assert_eq!(config.auth, Auth::TokenFile(dir.path().join("token")));
+        assert_eq!(
+            *config.tls.ca_file,
+            *dir.path().join("ca.pem").to_string_lossy()
+        );
+        assert_eq!(&*config.tls.server_name, "kubernetes");
+        let config = load(&[one.clone(), two], Some("b")).unwrap();
+        assert_eq!((&*config.tls.cert, config.tls.key.expose()), ("PEM", "KEY"));
+        for (paths, context) in [
+            (vec![gone], None),
+            (vec![one.clone()], Some("b")),
+            (vec![one], Some("z")),
+        ] {
+            assert!(load(&paths, context).is_err());
+        }
+    }
+
+    #[track_caller]
+    fn check_refused(user: &str, cluster: &str, want: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            "current-context: a\ncontexts: [{{name: a, context: {{cluster: c, user: u}}}}]\n\
+             clusters: [{{name: c, cluster: {{server: 'https://x'{cluster}}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
+        );
+        let error = load(&[write(dir.path(), "k", &text)], None)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(want), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_an_error() {
+        check_refused("as: root", "", "impersonation");
+        check_refused("auth-provider: {name: gcp}", "", "exec plugin");
+        check_refused("token: a, username: b", "", "together");
+        check_refused("client-certificate: a", "", "together");
+        check_refused(
+            "client-certificate-data: '*', client-key-data: ''",
+            "",
+            "base64",
+        );
+        check_refused(
+            "exec: {command: x, apiVersion: client.authentication.k8s.io/v1alpha1}",
+            "",
+            "apiVersion",
+        );
+        check_refused(
+            "exec: {command: x, apiVersion: client.authentication.k8s.io/v1, interactiveMode: Always}",
+            "",
+            "interactiveMode",
+        );
+        check_refused("token: a", ", proxy-url: 'socks5://p'", "proxy-url");
+        check_refused(
+            "token: a",
+            ", insecure-skip-tls-verify: true, certificate-authority: c",
+            "insecure",
+        );
+    }
+
+    #[test]
+    fn an_exec_plugin_learns_of_its_cluster() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = ONE.replace(
+            "{tokenFile: token, token: x}",
+            "{exec: {command: ./bin/p, args: [a], apiVersion: client.authentication.k8s.io/v1, \
+             interactiveMode: Never, provideClusterInfo: true}}",
+        );
+        write(dir.path(), "ca.pem", "PEM");
+        let config = load(&[write(dir.path(), "k", &text)], None).unwrap();
+        let Auth::Exec(exec) = config.auth else {
+            panic!("{:?}", config.auth)
+        };
+        assert_eq!(exec.command, dir.path().join("./bin/p"));
+        let info: Value = serde_json::from_str(&exec.cluster_info).unwrap();
+        assert_eq!(info["certificate-authority-data"], "UEVN");
+        assert_eq!(info["server"], "https://one:6443/");
+    }
+}

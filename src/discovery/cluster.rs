@@ -1,13 +1,14 @@
 //! Kubernetes discovery at work: subscriptions to the stores that an SD config needs, and the evaluator they feed.
 
-use super::engine::{GroupMap, merge};
+use super::engine::{GroupMap, Standing, merge};
 use super::kubernetes::{Evaluator, View, filter, kinds, main_kind};
 use super::manager::{Groups, Surroundings};
 use crate::config::{KubernetesSd, Role};
 use crate::http::config::{Authorization, Secret};
 use crate::kube::config::{Auth, Config};
+use crate::kube::informers::Health;
 use crate::kube::selectors::LabelSelector;
-use crate::kube::store::{Change, Changes};
+use crate::kube::store::{Change, Changes, Trouble};
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Object};
 use crate::kube::{Client, Informers, Scope, Source, Subscription, kubeconfig};
@@ -75,13 +76,29 @@ impl Cluster {
         })
     }
 
-    /// What is missing before the groups are complete.
-    pub(super) fn missing(&self) -> Vec<String> {
-        let mut missing = self.broken.clone();
+    /// What is still waited for; and what is known to be in the way, which holds up no other namespace.
+    pub(super) fn standing(&self) -> Standing {
+        let mut standing = Standing {
+            missing: Vec::new(),
+            problems: self.broken.clone(),
+        };
         for part in self.parts.iter().filter(|part| !part.synced) {
-            missing.extend(part.sources.missing());
+            for health in part.sources.unsynced() {
+                let is_forbidden =
+                    matches!(health.status.trouble, Some((Trouble::Forbidden(_), ..)));
+                let list = if is_forbidden {
+                    &mut standing.problems
+                } else {
+                    &mut standing.missing
+                };
+                list.push(health.to_string());
+            }
         }
-        missing
+        if !self.parts.iter().any(|part| part.synced) {
+            // Nothing is known at all: all of it is missing.
+            standing.missing.append(&mut standing.problems);
+        }
+        standing
     }
 }
 
@@ -253,10 +270,9 @@ impl Part {
 }
 
 impl Sources {
-    fn missing(&self) -> Vec<String> {
+    fn unsynced(&self) -> impl Iterator<Item = Health> {
         let health = self.0.iter().flat_map(|(_, _, source)| source.health());
-        let unsynced = health.filter(|health| !health.status.synced);
-        unsynced.map(|health| health.to_string()).collect()
+        health.filter(|health| !health.status.synced)
     }
 }
 

@@ -17,6 +17,24 @@ use std::sync::{Arc, Weak};
 /// Groups by source; one without targets is not kept.
 pub(super) type GroupMap = BTreeMap<Text, Arc<TargetGroup>>;
 
+/// How complete the groups of a provider or job are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// What is waited for.
+    pub(super) missing: Vec<String>,
+    /// What is in the way of a part of the groups; the others are complete without it.
+    pub(super) problems: Vec<String>,
+}
+
+impl Standing {
+    pub(super) fn missing(what: Vec<String>) -> Self {
+        Self {
+            missing: what,
+            problems: Vec::new(),
+        }
+    }
+}
+
 /// Puts groups in their places; whether that changed anything.
 pub(super) fn merge(map: &mut GroupMap, groups: Vec<Arc<TargetGroup>>) -> bool {
     let mut changed = false;
@@ -58,7 +76,7 @@ struct Provider {
     users: usize,
     source: Source,
     published: Groups,
-    missing: Vec<String>,
+    standing: Standing,
 }
 
 enum Source {
@@ -121,12 +139,14 @@ impl Engine {
             return false;
         };
         let providers = job.providers.iter().filter_map(|id| self.providers.get(id));
-        let (mut groups, mut missing) = (Vec::new(), Vec::new());
+        let (mut groups, mut standing) = (Vec::new(), Standing::default());
         for provider in providers {
             groups.push(Arc::clone(&provider.published));
-            missing.extend(provider.missing.iter().cloned());
+            let of_it = provider.standing.clone();
+            standing.missing.extend(of_it.missing);
+            standing.problems.extend(of_it.problems);
         }
-        handle.publish(groups, missing)
+        handle.publish(groups, standing)
     }
 
     fn provider(&mut self, sd: &SdConfig, job: &ScrapeConfig) -> u64 {
@@ -218,20 +238,20 @@ impl Provider {
             users: 1,
             source,
             published,
-            missing: Vec::new(),
+            standing: Standing::default(),
         }
     }
 
     /// Brings the groups up to date; whether groups or what is missing changed.
     fn step(&mut self) -> bool {
-        let (groups, missing) = match &mut self.source {
+        let (groups, standing) = match &mut self.source {
             Source::Static => return false,
-            Source::Cluster(cluster) => (cluster.step(), cluster.missing()),
-            Source::File(file) => (file.step(), file.missing()),
-            Source::Http(http) => (http.step(), http.missing()),
+            Source::Cluster(cluster) => (cluster.step(), cluster.standing()),
+            Source::File(file) => (file.step(), Standing::missing(file.missing())),
+            Source::Http(http) => (http.step(), Standing::missing(http.missing())),
         };
-        let news = groups.is_some() || missing != self.missing;
-        self.missing = missing;
+        let news = groups.is_some() || standing != self.standing;
+        self.standing = standing;
         if let Some(groups) = groups {
             self.published = groups;
         }

@@ -1,6 +1,6 @@
 //! The thread that runs all discovery, and the handles of the jobs that subscribe.
 
-use super::engine::Engine;
+use super::engine::{Engine, Standing};
 use crate::config::ScrapeConfig;
 use crate::http::client;
 use crate::kube::{Informers, Tuning};
@@ -71,8 +71,7 @@ pub(super) type Groups = Arc<[Arc<TargetGroup>]>;
 struct State {
     /// Per provider, in the order of the configuration.
     groups: Vec<Groups>,
-    /// What is missing before the groups are complete.
-    missing: Vec<String>,
+    standing: Standing,
     version: u64,
 }
 
@@ -119,7 +118,7 @@ impl Manager {
             config: Arc::clone(config),
             state: RwLock::new(State {
                 groups: Vec::new(),
-                missing: vec!["discovery has not begun yet".to_owned()],
+                standing: Standing::missing(vec!["discovery has not begun yet".to_owned()]),
                 version: 0,
             }),
             wake: self.shared.wake.clone(),
@@ -191,16 +190,22 @@ impl JobDiscovery {
         &self.config.job_name
     }
 
-    /// Whether everything the job needs has been seen once; else what is missing and why. What is known is in
+    /// Whether everything that can be seen has been seen once; else what is waited for and why. What is known is in
     /// [`JobDiscovery::groups`] all the same.
     ///
     /// # Errors
-    /// A line for each thing that is missing.
+    /// A line for each thing that is waited for.
     pub fn synced(&self) -> Result<(), Vec<String>> {
-        match &self.state.read().missing {
+        match &self.state.read().standing.missing {
             none if none.is_empty() => Ok(()),
             some => Err(some.clone()),
         }
+    }
+
+    /// What keeps some of the job's groups from being found while others are complete, such as a namespace that may
+    /// not be read.
+    pub fn problems(&self) -> Vec<String> {
+        self.state.read().standing.problems.clone()
     }
 
     /// All groups there are now; those that have not changed are the same `Arc` as before.
@@ -220,7 +225,7 @@ impl JobDiscovery {
     }
 
     /// Sets what is known; whether that is anything new.
-    pub(super) fn publish(&self, groups: Vec<Groups>, missing: Vec<String>) -> bool {
+    pub(super) fn publish(&self, groups: Vec<Groups>, standing: Standing) -> bool {
         let mut state = self.state.write();
         let same = state.groups.len() == groups.len()
             && state
@@ -228,10 +233,10 @@ impl JobDiscovery {
                 .iter()
                 .zip(&groups)
                 .all(|(a, b)| Arc::ptr_eq(a, b))
-            && state.missing == missing;
+            && state.standing == standing;
         if !same {
             state.groups = groups;
-            state.missing = missing;
+            state.standing = standing;
             state.version += 1;
         }
         !same

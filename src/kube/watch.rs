@@ -1,7 +1,7 @@
 //! What a reflector does next: list, watch, wait. Pure: outcomes and times in, the next request and a delay out.
 //! The rules are client-go's (tools/cache/reflector.go), with its blind spots closed as the comments say.
 
-use super::error::Error;
+use super::error::{Error, Status};
 use crate::rt::backoff::{Backoff, random_unit};
 use std::cmp::Ordering;
 use std::time::{Duration, Instant};
@@ -49,6 +49,8 @@ const GOOD_STREAM: Duration = Duration::from_secs(5);
 const SHORT_STREAM: Duration = Duration::from_secs(1);
 /// After so many suspicious streams in a row, or internal errors, a list clears things up.
 const TOO_MANY: u32 = 3;
+/// So many answers in a row may name the time of the next attempt themselves (client-go asks as often).
+const TOLD_MOST: u32 = 10;
 /// After so long without failure the back-off starts over.
 const QUIET: Duration = Duration::from_secs(120);
 /// After so long without contact a list checks that the server still has our past.
@@ -61,11 +63,17 @@ pub(crate) struct Machine {
     /// The version of the last list, event or bookmark.
     version: Option<String>,
     backoff: Backoff,
+    /// A back-off that is never used up.
+    first: Backoff,
     slow: Duration,
     last_failure: Option<Instant>,
     last_contact: Option<Instant>,
     short_streams: u32,
     internal_errors: u32,
+    /// Expired versions since the last good stream.
+    expired: u32,
+    /// Answers in a row that named the time of the next attempt.
+    told: u32,
 }
 
 impl Machine {
@@ -74,11 +82,14 @@ impl Machine {
             next: Request::List(From::Cache),
             version: None,
             backoff: Backoff::new(first_delay, max_delay),
+            first: Backoff::new(first_delay, max_delay),
             slow: SLOW.min(max_delay),
             last_failure: None,
             last_contact: None,
             short_streams: 0,
             internal_errors: 0,
+            expired: 0,
+            told: 0,
         }
     }
 
@@ -90,12 +101,14 @@ impl Machine {
     /// would be listed every second.
     pub(crate) fn listed(&mut self, version: String, now: Instant) {
         self.last_contact = Some(now);
+        self.told = 0;
         self.next = Request::Watch(version.clone());
         self.version = Some(version);
     }
 
     /// An event or bookmark carried a version; false if it went backwards.
     pub(crate) fn advance(&mut self, version: &str, now: Instant) -> bool {
+        self.told = 0;
         let backwards = self
             .version
             .as_deref()
@@ -151,6 +164,7 @@ impl Machine {
             self.backoff.reset();
             self.short_streams = 0;
             self.internal_errors = 0;
+            self.expired = 0;
         }
         match end {
             End::Clean if events > 0 || lived >= SHORT_STREAM => Duration::ZERO,
@@ -199,8 +213,21 @@ impl Machine {
         self.backoff.delay()
     }
 
+    /// After an outage the back-off is long. That an expired version, or a server that is only just starting, has to
+    /// wait for it once more would make the outage half a minute longer.
     fn delay_after(&mut self, error: &Error, now: Instant) -> Duration {
         match error {
+            Error::Status(status) if status.is_expired() && self.expired == 0 => {
+                self.expired += 1;
+                self.first.clone().delay()
+            }
+            Error::Status(Status {
+                retry_after: Some(after),
+                ..
+            }) if self.told < TOLD_MOST => {
+                self.told += 1;
+                *after + after.mul_f64(random_unit() / 2.0)
+            }
             Error::Status(status) if matches!(status.code, 403 | 404) => {
                 self.slow / 2 + self.slow.mul_f64(random_unit() / 2.0)
             }
@@ -222,7 +249,6 @@ fn compare_versions(a: &str, b: &str) -> Option<Ordering> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::Status;
     use super::*;
     use crate::rt::clock::{Clock, ManualClock};
 
@@ -271,7 +297,7 @@ mod tests {
         check(
             &status(429, r#"{"code":429,"details":{"retryAfterSeconds":7}}"#),
             again.clone(),
-            7000..=7000,
+            7000..=10_500,
         );
         check(&Error::Transport(String::new()), again, 400..=800);
     }
@@ -322,6 +348,22 @@ mod tests {
             let delay = machine.failed(&Error::Transport(String::new()), now);
             assert!(delay <= Duration::from_secs(30));
         }
+    }
+
+    #[test]
+    fn after_an_outage_neither_an_expired_version_nor_a_starting_server_costs_the_full_back_off() {
+        let (mut machine, now) = watching("5");
+        for _ in 0..9 {
+            machine.failed(&Error::Transport(String::new()), now);
+        }
+        let starting = status(429, r#"{"code":429,"details":{"retryAfterSeconds":1}}"#);
+        assert!(machine.failed(&starting, now) <= Duration::from_millis(1500));
+        let gone = status(200, r#"{"code":410,"reason":"Expired"}"#);
+        assert!(machine.failed(&gone, now) <= Duration::from_millis(800));
+        // A server that refuses every watch, or says "at once" for ever, is not asked at once for ever.
+        assert!(machine.failed(&gone, now) >= Duration::from_secs(15));
+        let longest = (0..12).map(|_| machine.failed(&starting, now)).max();
+        assert!(longest >= Some(Duration::from_secs(15)));
     }
 
     #[test]

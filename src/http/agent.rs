@@ -21,6 +21,8 @@ use ureq::{Agent, Error};
 pub struct Settings {
     /// TLS, finished.
     pub tls: Arc<ClientConfig>,
+    /// The name to expect in the server's certificate; empty means the host in the URL.
+    pub server_name: Box<str>,
     /// The proxy, if any; the environment is never asked.
     pub proxy: Option<ureq::Proxy>,
     /// `User-Agent`.
@@ -64,12 +66,15 @@ pub fn build(settings: &Settings) -> Agent {
     let connector =
         ().chain(TcpConnector::default())
             .chain(ConnectProxyConnector::default())
-            .chain(TlsConnector(Arc::clone(&settings.tls)));
+            .chain(TlsConnector(
+                Arc::clone(&settings.tls),
+                settings.server_name.clone(),
+            ));
     Agent::with_parts(config, connector, DefaultResolver::default())
 }
 
 #[derive(Debug)]
-struct TlsConnector(Arc<ClientConfig>);
+struct TlsConnector(Arc<ClientConfig>, Box<str>);
 
 impl<In: Transport> Connector<In> for TlsConnector {
     type Out = Either<In, TlsTransport>;
@@ -90,8 +95,9 @@ impl<In: Transport> Connector<In> for TlsConnector {
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'))
             .unwrap_or(host);
-        let name = ServerName::try_from(host)
-            .map_err(|_| Error::Tls("the host is not a valid name for TLS"))?
+        let name = if self.1.is_empty() { host } else { &*self.1 };
+        let name = ServerName::try_from(name)
+            .map_err(|_| Error::Tls("the server's name is not a valid name for TLS"))?
             .to_owned();
         let mut session = ClientConnection::new(Arc::clone(&self.0), name)?;
         let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());

@@ -146,6 +146,7 @@ impl Client {
         };
         Ok(Connection(agent::build(&agent::Settings {
             tls,
+            server_name: config.tls.server_name.clone(),
             proxy,
             user_agent: inner.user_agent.clone(),
             connect_timeout: CONNECT,

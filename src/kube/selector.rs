@@ -147,7 +147,7 @@ impl Requirement {
         }
     }
 
-    fn matches(&self, label: Option<&String>) -> bool {
+    pub(super) fn matches(&self, label: Option<&String>) -> bool {
         let among = |value: &String| self.values.contains(value);
         match self.operator {
             Operator::Equals | Operator::In => label.is_some_and(among),

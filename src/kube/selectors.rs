@@ -1,28 +1,22 @@
 //! Selectors as text, as the API takes them and scrape configs write them: labels (`app in (a, b), !legacy`) and fields
-//! (`spec.nodeName=n1`). Label selectors inside objects are matched in `selector.rs`.
+//! (`spec.nodeName=n1`). Requirements of labels, as objects carry them too, are checked and
+//! matched in `selector.rs`.
 
+use super::selector::{Operator, Requirement};
 use super::types::kind::Kind;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A label selector, parsed (k8s.io/apimachinery: pkg/labels/selector.go). The empty one matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LabelSelector(Vec<Requirement>);
+pub struct LabelSelector(Vec<Term>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Requirement {
-    key: String,
-    test: Test,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Test {
-    In(BTreeSet<String>),
-    NotIn(BTreeSet<String>),
-    Exists,
-    DoesNotExist,
-    Greater(i64),
-    Less(i64),
+enum Term {
+    Plain(Requirement),
+    // Only in texts: selectors inside objects have no such operators.
+    Greater(String, i64),
+    Less(String, i64),
 }
 
 impl LabelSelector {
@@ -36,14 +30,14 @@ impl LabelSelector {
             text,
             tokens: &tokens,
         };
-        let mut requirements = Vec::new();
+        let mut terms = Vec::new();
         if parser.tokens.is_empty() {
             return Ok(Self::default());
         }
         loop {
-            requirements.push(parser.requirement()?);
+            terms.push(parser.term()?);
             match parser.next() {
-                None => return Ok(Self(requirements)),
+                None => return Ok(Self(terms)),
                 Some(Token::Sign(",")) => {}
                 Some(other) => return Err(parser.unexpected(Some(other), "',' or the end")),
             }
@@ -52,27 +46,17 @@ impl LabelSelector {
 
     /// Whether labels match.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.0.iter().all(|requirement| {
-            let value = labels.get(&requirement.key);
-            match &requirement.test {
-                Test::In(values) => value.is_some_and(|v| values.contains(v)),
-                Test::NotIn(values) => value.is_none_or(|v| !values.contains(v)),
-                Test::Exists => value.is_some(),
-                Test::DoesNotExist => value.is_none(),
-                Test::Greater(bound) => number(value).is_some_and(|n| n > *bound),
-                Test::Less(bound) => number(value).is_some_and(|n| n < *bound),
-            }
+        let number = |key| {
+            labels
+                .get(key)
+                .and_then(|value: &String| value.parse::<i64>().ok())
+        };
+        self.0.iter().all(|term| match term {
+            Term::Plain(requirement) => requirement.matches(labels.get(&requirement.key)),
+            Term::Greater(key, bound) => number(key).is_some_and(|n| n > *bound),
+            Term::Less(key, bound) => number(key).is_some_and(|n| n < *bound),
         })
     }
-
-    /// Whether it matches everything.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-fn number(value: Option<&String>) -> Option<i64> {
-    value?.parse().ok()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,37 +106,51 @@ impl<'a> Parser<'a> {
         format!("label selector {:?}: found {found}, want {want}", self.text)
     }
 
-    fn requirement(&mut self) -> Result<Requirement, String> {
+    fn term(&mut self) -> Result<Term, String> {
         let (key, negated) = match self.next() {
             Some(Token::Sign("!")) => (self.word("a label name")?, true),
             Some(Token::Word(key)) => (key, false),
             other => return Err(self.unexpected(other, "a label name or '!'")),
         };
-        self.check(key, is_label_name(key), "is no label name")?;
-        let test = if negated {
-            Test::DoesNotExist
-        } else {
-            self.test()?
-        };
-        Ok(Requirement {
-            key: key.to_owned(),
-            test,
-        })
-    }
-
-    fn test(&mut self) -> Result<Test, String> {
+        if negated {
+            return self.plain(key, Operator::DoesNotExist, Vec::new());
+        }
         if matches!(self.tokens.first(), None | Some(Token::Sign(","))) {
-            return Ok(Test::Exists);
+            return self.plain(key, Operator::Exists, Vec::new());
         }
         match self.next() {
-            Some(Token::Sign("=" | "==")) => Ok(Test::In(self.one_value()?)),
-            Some(Token::Sign("!=")) => Ok(Test::NotIn(self.one_value()?)),
-            Some(Token::Sign(">")) => Ok(Test::Greater(self.whole_number()?)),
-            Some(Token::Sign("<")) => Ok(Test::Less(self.whole_number()?)),
-            Some(Token::Word("in")) => Ok(Test::In(self.values()?)),
-            Some(Token::Word("notin")) => Ok(Test::NotIn(self.values()?)),
+            Some(Token::Sign("=" | "==")) => {
+                let value = self.value()?;
+                self.plain(key, Operator::Equals, vec![value])
+            }
+            Some(Token::Sign("!=")) => {
+                let value = self.value()?;
+                self.plain(key, Operator::NotEquals, vec![value])
+            }
+            Some(Token::Word("in")) => {
+                let values = self.values()?;
+                self.plain(key, Operator::In, values)
+            }
+            Some(Token::Word("notin")) => {
+                let values = self.values()?;
+                self.plain(key, Operator::NotIn, values)
+            }
+            Some(Token::Sign(">")) => {
+                self.plain(key, Operator::Exists, Vec::new())?;
+                Ok(Term::Greater(key.to_owned(), self.whole_number()?))
+            }
+            Some(Token::Sign("<")) => {
+                self.plain(key, Operator::Exists, Vec::new())?;
+                Ok(Term::Less(key.to_owned(), self.whole_number()?))
+            }
             other => Err(self.unexpected(other, "=, ==, !=, in, notin, > or <")),
         }
+    }
+
+    fn plain(&self, key: &str, operator: Operator, values: Vec<String>) -> Result<Term, String> {
+        Requirement::new(key, operator, values)
+            .map(Term::Plain)
+            .map_err(|error| format!("label selector {:?}: {error}", self.text))
     }
 
     fn word(&mut self, want: &str) -> Result<&'a str, String> {
@@ -163,13 +161,11 @@ impl<'a> Parser<'a> {
     }
 
     /// The value may be missing: `a=` and `a=,b` want the empty one.
-    fn one_value(&mut self) -> Result<BTreeSet<String>, String> {
-        let value = match self.tokens.first() {
-            None | Some(Token::Sign(",")) => "",
-            _ => self.word("a value")?,
-        };
-        self.check(value, is_label_value(value), "is no label value")?;
-        Ok(BTreeSet::from([value.to_owned()]))
+    fn value(&mut self) -> Result<String, String> {
+        match self.tokens.first() {
+            None | Some(Token::Sign("," | ")")) => Ok(String::new()),
+            _ => self.word("a value").map(str::to_owned),
+        }
     }
 
     fn whole_number(&mut self) -> Result<i64, String> {
@@ -183,19 +179,14 @@ impl<'a> Parser<'a> {
         word.parse().map_err(|_| bad())
     }
 
-    fn values(&mut self) -> Result<BTreeSet<String>, String> {
+    fn values(&mut self) -> Result<Vec<String>, String> {
         match self.next() {
             Some(Token::Sign("(")) => {}
             other => return Err(self.unexpected(other, "'('")),
         }
-        let mut values = BTreeSet::new();
+        let mut values = Vec::new();
         loop {
-            let value = match self.tokens.first() {
-                Some(Token::Sign("," | ")")) => "",
-                _ => self.word("a value")?,
-            };
-            self.check(value, is_label_value(value), "is no label value")?;
-            values.insert(value.to_owned());
+            values.push(self.value()?);
             match self.next() {
                 Some(Token::Sign(",")) => {}
                 Some(Token::Sign(")")) => return Ok(values),
@@ -203,50 +194,6 @@ impl<'a> Parser<'a> {
             }
         }
     }
-
-    fn check(&self, word: &str, valid: bool, complaint: &str) -> Result<(), String> {
-        if valid {
-            Ok(())
-        } else {
-            Err(format!(
-                "label selector {:?}: {word:?} {complaint}",
-                self.text
-            ))
-        }
-    }
-}
-
-/// A qualified name: an optional DNS prefix with a slash, then a name (apimachinery: IsQualifiedName).
-fn is_label_name(text: &str) -> bool {
-    let name = match text.split_once('/') {
-        Some((prefix, name)) => {
-            let part = |part: &str| {
-                !part.is_empty()
-                    && part
-                        .bytes()
-                        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-                    && !part.starts_with('-')
-                    && !part.ends_with('-')
-            };
-            if prefix.len() > 253 || !prefix.split('.').all(part) {
-                return false;
-            }
-            name
-        }
-        None => text,
-    };
-    !name.is_empty() && is_label_value(name)
-}
-
-/// At most 63 letters, digits, `-`, `_`, `.`, beginning and ending with a letter or digit; or empty.
-fn is_label_value(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let outer = |b: Option<&u8>| b.is_none_or(u8::is_ascii_alphanumeric);
-    let bytes = text.as_bytes();
-    bytes.len() <= 63
-        && bytes.iter().all(|b| inner(*b))
-        && outer(bytes.first())
-        && outer(bytes.last())
 }
 
 /// A field selector, parsed (k8s.io/apimachinery: pkg/fields/selector.go). The empty one matches everything.

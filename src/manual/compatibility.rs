@@ -66,6 +66,10 @@
 //!   rules made get no markers.
 //! - A target that vanishes and comes back before its end-of-run markers are due goes on as if it had not been away.
 //! - Credentials follow a redirect only to the same host name, and never from https to http.
+//! - Clients of an API server: no impersonation, no `auth-provider`, no SOCKS proxy; of exec plugins tokens are taken, client
+//!   certificates are not. Beside `api_server`, `kubernetes_sd_configs` takes TLS settings, basic authentication and bearer
+//!   tokens; OAuth2, further headers and `proxy_from_environment` are an error of the job: use `kubeconfig_file`.
+//! - Files of `file_sd_configs` are looked at every two seconds instead of by the kernel's notice.
 //! - Discovery other than `kubernetes_sd_configs`, `static_configs`, `file_sd_configs` and `http_sd_configs` is refused.
 //!
 //! # Handing on

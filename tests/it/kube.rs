@@ -2,9 +2,11 @@
 
 use crate::fake::apiserver::{Then, bookmark, event, json, list, pod, start, status, watch};
 use crate::fake::http::{Reply, Server};
+use crate::fake::tls::{self, Authority};
 use crossbeam_channel::{Receiver, bounded};
-use prometheus_operator_receiver::http::config::Secret;
+use prometheus_operator_receiver::http::config::{Secret, Tls};
 use prometheus_operator_receiver::kube::config::Auth;
+use prometheus_operator_receiver::kube::error::Error;
 use prometheus_operator_receiver::kube::store::{Change, Changes, Trouble};
 use prometheus_operator_receiver::kube::types::kind::Kind;
 use prometheus_operator_receiver::kube::types::object::{Key, Object};
@@ -348,6 +350,34 @@ fn a_refused_token_is_read_anew_and_secrets_are_read_by_name() {
     assert_eq!(secret["data"]["a"], "Yg==");
     let last = server.asked().pop().unwrap();
     assert_eq!(last.path(), "/api/v1/namespaces/shop/secrets/s");
+}
+
+#[test]
+fn a_client_certificate_is_shown_and_the_server_may_have_another_name() {
+    let authority = Authority::new();
+    let pair = authority.issue(&["kubernetes.test"]);
+    let server = tls::server(&pair, Some(&authority), |_| json(200, "", "{}"));
+    let get = |server_name: &str| {
+        let own = authority.issue(&["me"]);
+        let config = Config {
+            server: format!("https://{}", server.address),
+            tls: Tls {
+                ca: authority.pem().into(),
+                cert: own.cert.into(),
+                key: Secret::new(own.key),
+                server_name: server_name.into(),
+                ..Tls::default()
+            },
+            ..Config::default()
+        };
+        let client = Client::new(config, "x", Arc::default(), SystemClock::shared()).unwrap();
+        client.get(Kind::ConfigMap, "shop", "c")
+    };
+    assert!(get("kubernetes.test").is_ok());
+    for wrong in ["", "other.test"] {
+        let error = get(wrong).unwrap_err();
+        assert!(matches!(error, Error::Transport(_)), "{error}");
+    }
 }
 
 #[test]

@@ -7,12 +7,13 @@ use prometheus_operator_receiver::config::{AttachMetadata, KubernetesSd, Role, S
 use prometheus_operator_receiver::discovery::kubernetes::{
     Evaluator, View, filter, kinds, main_kind,
 };
+use prometheus_operator_receiver::kube::manifest;
 use prometheus_operator_receiver::kube::selectors::{FieldSelector, LabelSelector};
 use prometheus_operator_receiver::kube::store::Change;
 use prometheus_operator_receiver::kube::types::kind::Kind;
 use prometheus_operator_receiver::kube::types::object::{Key, Object};
 use prometheus_operator_receiver::model::group::{RawLabels, TargetGroup};
-use prometheus_operator_receiver::wire::yaml::serde::{documents, from_str};
+use prometheus_operator_receiver::wire::yaml::serde::from_str;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,8 +33,12 @@ fn compare_case(case: &Path) -> Result<(), String> {
     };
     let mut evaluator = Evaluator::new(&sd);
     let mut groups = BTreeMap::new();
-    for (_, object) in documents(&read("objects.yaml")) {
-        if let Some(change) = cluster.change("ADDED", &object?) {
+    let (objects, errors) = manifest::read("objects.yaml", &read("objects.yaml"));
+    if let Some(error) = errors.first() {
+        return Err(error.to_string());
+    }
+    for object in objects {
+        if let Some(change) = cluster.change("ADDED", &object.value) {
             evaluator.touch(&change);
         }
     }

@@ -27,6 +27,8 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 /// Where and how requests are sent.
 #[derive(Debug, Clone)]
 pub struct OtlpHttpSettings {
+    /// The exporter's name in logs and metrics; unique among the exporters.
+    pub name: String,
     /// The URL that is posted to, used as it is.
     pub url: String,
     /// Further headers, such as those that authenticate.
@@ -55,6 +57,7 @@ impl OtlpHttpSettings {
     /// Defaults for a backend at a base URL such as `https://collector:4318`: `/v1/metrics` is appended.
     pub fn new(endpoint: &str) -> Self {
         Self {
+            name: "otlp".to_owned(),
             url: format!("{}/v1/metrics", endpoint.trim_end_matches('/')),
             headers: Vec::new(),
             compression: Compression::default(),
@@ -159,7 +162,7 @@ impl fmt::Debug for OtlpHttp {
 
 impl Exporter for OtlpHttp {
     fn name(&self) -> &str {
-        "otlp"
+        &self.settings.name
     }
 
     fn encoders(&self) -> Arc<dyn EncoderFactory> {
@@ -172,7 +175,7 @@ impl Exporter for OtlpHttp {
                 source: Box::new(source),
             })?;
         match self.post() {
-            Ok(answer) => judge(&answer),
+            Ok(answer) => judge(&answer, &self.settings.name),
             // A header or URL that cannot be sent will never be; all else is the network.
             Err(source @ (ureq::Error::Http(_) | ureq::Error::BadUri(_))) => {
                 Err(ExportError::Reject {
@@ -193,10 +196,10 @@ impl Exporter for OtlpHttp {
 }
 
 /// What an answer means for the points that were sent.
-fn judge(answer: &Response<Vec<u8>>) -> Result<Receipt, ExportError> {
+fn judge(answer: &Response<Vec<u8>>, name: &str) -> Result<Receipt, ExportError> {
     let status = answer.status();
     if status.is_success() {
-        return Ok(receipt(answer));
+        return Ok(receipt(answer, name));
     }
     let source = refusal(answer).into();
     Err(match status.as_u16() {
@@ -210,7 +213,7 @@ fn judge(answer: &Response<Vec<u8>>) -> Result<Receipt, ExportError> {
 }
 
 /// Partial success: some points were refused, and must not be sent again.
-fn receipt(answer: &Response<Vec<u8>>) -> Receipt {
+fn receipt(answer: &Response<Vec<u8>>, name: &str) -> Receipt {
     let mut receipt = Receipt::default();
     if !is_protobuf(answer.headers()) {
         return receipt;
@@ -230,7 +233,7 @@ fn receipt(answer: &Response<Vec<u8>>) -> Receipt {
     }
     if receipt.refused > 0 || !message.is_empty() {
         let refused = receipt.refused;
-        warn!("backend took a part only exporter=otlp refused={refused} reason=\"{message}\"");
+        warn!("backend took a part only exporter={name} refused={refused} reason=\"{message}\"");
     }
     receipt
 }
@@ -345,7 +348,7 @@ mod tests {
             (503, "retry"),
             (504, "retry"),
         ] {
-            let got = match judge(&answer(status, &[], b"")) {
+            let got = match judge(&answer(status, &[], b""), "otlp") {
                 Ok(_) => "sent",
                 Err(ExportError::Retry { .. }) => "retry",
                 Err(ExportError::Reject { .. }) => "reject",
@@ -359,9 +362,19 @@ mod tests {
     fn partial_success_is_read() {
         let body = [0x0a, 5, 0x08, 3, 0x12, 1, b'x'];
         let protobuf = [("content-type", "application/x-protobuf")];
-        assert_eq!(judge(&answer(200, &protobuf, &body)).unwrap().refused, 3);
-        assert_eq!(judge(&answer(200, &[], &body)).unwrap().refused, 0);
-        assert_eq!(judge(&answer(200, &protobuf, b"\xff")).unwrap().refused, 0);
+        assert_eq!(
+            judge(&answer(200, &protobuf, &body), "otlp")
+                .unwrap()
+                .refused,
+            3
+        );
+        assert_eq!(judge(&answer(200, &[], &body), "otlp").unwrap().refused, 0);
+        assert_eq!(
+            judge(&answer(200, &protobuf, b"\xff"), "otlp")
+                .unwrap()
+                .refused,
+            0
+        );
     }
 
     #[test]

@@ -76,6 +76,11 @@
 //!
 //! - The scope is named `prometheus-operator-receiver` with promop's version; requests have the User-Agent `promop/<version>`.
 //! - OTLP over HTTP with protobuf only; neither gRPC nor JSON.
+//! - What a backend does not take is tried again until the queue is full, then the oldest goes; the collector gives up after
+//!   five minutes. Certificates of an exporter are read at start only.
+//! - A scope without metrics is left out; upstream writes it beside others.
+//! - A native histogram whose gaps claim more than 524 288 buckets of a sign is left out; upstream writes all the zeros.
+//! - Histogram parts that were refused for their timestamps get a stale marker when they vanish; upstream has forgotten them.
 //!
 //! # Status endpoints
 //!

@@ -2,6 +2,7 @@
 //! (contrib: prometheusreceiver/internal/{transaction,metricfamily,metadata}.go).
 
 use super::Settings;
+use super::metadata::{Metadata, Store};
 use super::name;
 use super::number::parse_float;
 use super::plan::{
@@ -10,8 +11,8 @@ use super::plan::{
 use super::resource;
 use crate::model::batch::Batch;
 use crate::model::labels::METRIC_NAME;
-use crate::model::metadata::{Family, MetricKind};
-use crate::model::series::{FamilyId, RowKind, SeriesId, SeriesTable};
+use crate::model::metadata::MetricKind;
+use crate::model::series::{RowKind, SeriesId};
 use crate::pdata::{Attributes, Resource, Scope, Text};
 use std::collections::HashMap;
 
@@ -64,7 +65,8 @@ pub(super) fn plan(batch: &Batch<'_>, settings: &Settings) -> Plan {
         }
     }
     for (index, report) in batch.report.iter().enumerate() {
-        let labels = batch.identity.labels.iter().collect();
+        let labels = report.labels(batch.identity);
+        let labels = labels.filter(|(name, _)| *name != METRIC_NAME).collect();
         let sample = builder.with_external(report.name, labels, usize::MAX);
         builder.float(
             &sample,
@@ -120,119 +122,6 @@ impl Sample<'_> {
 
 const SCOPE_PREFIX: &str = "otel_scope_";
 const TARGET_INFO: &str = "target_info";
-
-/// What is said of a metric: by the target, or by the receiver of its report.
-#[derive(Clone, Copy)]
-struct Metadata<'a> {
-    family: &'a str,
-    kind: MetricKind,
-    help: &'a str,
-    unit: &'a str,
-}
-
-impl<'a> Metadata<'a> {
-    fn of(family: &'a Family) -> Self {
-        Self {
-            family: &family.name,
-            kind: family.kind,
-            help: &family.help,
-            unit: &family.unit,
-        }
-    }
-}
-
-/// The report series that the receiver describes itself; the extra ones are unknown to it.
-fn internal(name: &str) -> Option<Metadata<'_>> {
-    let (help, unit) = match name {
-        "up" => ("The scraping was successful", ""),
-        "scrape_duration_seconds" => ("Duration of the scrape", "seconds"),
-        "scrape_samples_scraped" => ("The number of samples the target exposed", ""),
-        "scrape_series_added" => ("The approximate number of new series in this scrape", ""),
-        "scrape_samples_post_metric_relabeling" => (
-            "The number of samples remaining after metric relabeling was applied",
-            "",
-        ),
-        _ => return None,
-    };
-    Some(Metadata {
-        family: name,
-        kind: MetricKind::Gauge,
-        help,
-        unit,
-    })
-}
-
-/// The target's metadata by name, each entry with the row from which it holds.
-struct Store<'a>(HashMap<&'a str, Vec<(usize, &'a Family)>>);
-
-impl<'a> Store<'a> {
-    fn new(table: &'a SeriesTable) -> Self {
-        let mut by_name: HashMap<_, Vec<_>> = HashMap::new();
-        for (at, family) in table.families().iter().enumerate() {
-            let start = table.family_start(FamilyId(at as u32));
-            by_name
-                .entry(&*family.name)
-                .or_default()
-                .push((start, family));
-        }
-        Self(by_name)
-    }
-
-    fn get(&self, name: &str, row: usize) -> Option<Metadata<'a>> {
-        let entries = self.0.get(name)?;
-        let (_, family) = entries.iter().rev().find(|(start, _)| *start <= row)?;
-        Some(Metadata::of(family))
-    }
-
-    /// Metadata for a sample, and the name of its metric (contrib: metadata.go, metadataForMetric).
-    fn find(&self, sample: &Sample<'a>) -> (Metadata<'a>, String) {
-        let name = sample.name;
-        if let Some(metadata) = internal(name).or_else(|| self.get(name, sample.row)) {
-            return (metadata, name.to_owned());
-        }
-        let base = name::normalized(name);
-        match self.get(base, sample.row) {
-            Some(metadata) if metadata.kind == MetricKind::Counter => {
-                let is_created = name.ends_with("_created");
-                (
-                    metadata,
-                    if is_created {
-                        format!("{base}_total")
-                    } else {
-                        name.to_owned()
-                    },
-                )
-            }
-            Some(metadata) => (metadata, base.to_owned()),
-            None => {
-                let unknown = Metadata {
-                    family: name,
-                    kind: MetricKind::Unknown,
-                    help: "",
-                    unit: "",
-                };
-                (unknown, name.to_owned())
-            }
-        }
-    }
-
-    /// The name under which a sample looks for a family that is there already.
-    fn candidate(&self, sample: &Sample<'_>) -> String {
-        let name = sample.name;
-        if self.get(name, sample.row).is_some() {
-            return name.to_owned();
-        }
-        let base = name::normalized(name);
-        let of_counter = self
-            .get(base, sample.row)
-            .is_some_and(|m| m.kind == MetricKind::Counter);
-        // OpenMetrics: `x_created` belongs to the counter `x`, whose metric is `x_total`.
-        if of_counter && name.ends_with("_created") {
-            return format!("{base}_total");
-        }
-        base.to_owned()
-    }
-}
 
 /// A family of the receiver: a metric, or for native histograms one for each kind of buckets.
 #[derive(Clone)]
@@ -461,7 +350,10 @@ impl<'a> Builder<'a> {
         if let Some(known) = self.families.get(&exact) {
             return known.clone();
         }
-        let candidate = (scope, (is_native, self.store.candidate(sample)));
+        let candidate = (
+            scope,
+            (is_native, self.store.candidate(sample.name, sample.row)),
+        );
         match self.families.get(&candidate) {
             Some(known) if self.includes(known, sample.name) => known.clone(),
             _ => self.new_family(scope, sample, is_native),
@@ -479,7 +371,7 @@ impl<'a> Builder<'a> {
     }
 
     fn new_family(&mut self, scope: usize, sample: &Sample<'a>, is_native: bool) -> FamilyPlan {
-        let (mut metadata, name) = self.store.find(sample);
+        let (mut metadata, name) = self.store.find(sample.name, sample.row);
         if is_native {
             metadata.kind = MetricKind::Histogram;
         }

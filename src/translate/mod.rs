@@ -3,6 +3,7 @@
 
 mod build;
 mod histogram;
+mod metadata;
 mod name;
 mod number;
 mod plan;

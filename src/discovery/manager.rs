@@ -12,6 +12,7 @@ use crate::rt::thread::{Crew, STACK, catch};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::error;
 use parking_lot::{Mutex, RwLock};
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -47,11 +48,12 @@ pub struct Manager {
 /// What the thread and the handles have in common.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// All jobs that somebody holds.
-    jobs: Mutex<Vec<Weak<JobDiscovery>>>,
+    /// All jobs that somebody holds, by name: over a swap two of one name may live side by side.
+    jobs: Mutex<HashMap<Text, Vec<Weak<JobDiscovery>>>>,
     /// Jobs that the thread has not seen yet.
     fresh: Mutex<Vec<Arc<JobDiscovery>>>,
-    changed_jobs: Mutex<Vec<Weak<JobDiscovery>>>,
+    /// By address, so that a job is in it once, however seldom somebody looks.
+    changed_jobs: Mutex<HashMap<usize, Weak<JobDiscovery>>>,
     changed: Sender<()>,
     wake: Sender<()>,
 }
@@ -109,9 +111,10 @@ impl Manager {
     /// Begins the discovery of a job. A job whose name and discovery are unchanged keeps its handle.
     pub fn subscribe(&self, config: &Arc<ScrapeConfig>) -> Arc<JobDiscovery> {
         let mut jobs = self.shared.jobs.lock();
-        jobs.retain(|job| job.strong_count() > 0);
-        let mut held = jobs.iter().filter_map(Weak::upgrade);
-        if let Some(known) = held.find(|job| job.is_for(config)) {
+        let of_name = jobs.entry(Text::clone(&config.job_name)).or_default();
+        of_name.retain(|job| job.strong_count() > 0);
+        let mut held = of_name.iter().filter_map(Weak::upgrade);
+        if let Some(known) = held.find(|job| job.config.discovery == config.discovery) {
             return known;
         }
         let job = Arc::new(JobDiscovery {
@@ -123,7 +126,7 @@ impl Manager {
             }),
             wake: self.shared.wake.clone(),
         });
-        jobs.push(Arc::downgrade(&job));
+        of_name.push(Arc::downgrade(&job));
         self.shared.fresh.lock().push(Arc::clone(&job));
         wake(&self.shared.wake);
         job
@@ -137,10 +140,7 @@ impl Manager {
     /// The jobs whose groups or states have changed since the last call.
     pub fn take_changed(&self) -> Vec<Arc<JobDiscovery>> {
         let changed = std::mem::take(&mut *self.shared.changed_jobs.lock());
-        let mut jobs: Vec<_> = changed.iter().filter_map(Weak::upgrade).collect();
-        jobs.sort_by_key(Arc::as_ptr);
-        jobs.dedup_by_key(|job| Arc::as_ptr(job));
-        jobs
+        changed.values().filter_map(Weak::upgrade).collect()
     }
 
     /// Ends all threads of discovery.
@@ -168,12 +168,18 @@ fn run(engine: &mut Engine, shared: &Shared, stopped: &Stopped, woken: &Receiver
             recv(woken) -> _ => {}
             default(TICK) => {}
         }
+        let is_held = |jobs: &mut Vec<Weak<_>>| jobs.iter().any(|job| job.strong_count() > 0);
+        shared.jobs.lock().retain(|_, jobs| is_held(jobs));
         let fresh = std::mem::take(&mut *shared.fresh.lock());
         let round = catch(|| engine.round(fresh));
         match round {
             Ok(changed) if changed.is_empty() => {}
             Ok(changed) => {
-                shared.changed_jobs.lock().extend(changed);
+                let by_address = changed.into_iter().map(|job| (job.as_ptr() as usize, job));
+                let mut all = shared.changed_jobs.lock();
+                all.retain(|_, job| job.strong_count() > 0);
+                all.extend(by_address);
+                drop(all);
                 wake(&shared.changed);
             }
             Err(panic) => error!("BUG: a round of discovery panicked err={panic}"),
@@ -240,10 +246,6 @@ impl JobDiscovery {
             state.version += 1;
         }
         !same
-    }
-
-    fn is_for(&self, config: &ScrapeConfig) -> bool {
-        self.config.job_name == config.job_name && self.config.discovery == config.discovery
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::fake::http::{Reply, Server};
 use prometheus_operator_receiver::config::{
-    AttachMetadata, HttpSd, KubernetesSd, Limits, Role, ScrapeConfig, SdConfig,
+    AttachMetadata, FileSd, HttpSd, KubernetesSd, Limits, Role, ScrapeConfig, SdConfig,
 };
 use prometheus_operator_receiver::discovery::{JobDiscovery, Manager, Surroundings};
 use prometheus_operator_receiver::http::client;
@@ -187,6 +187,28 @@ fn without_a_cluster_kubernetes_is_a_clear_error_of_the_job() {
         pods.synced()
             .is_err_and(|missing| missing[0].contains("--no-kubernetes"))
     });
+}
+
+#[test]
+fn files_are_read_again_and_a_broken_one_keeps_its_groups() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.yaml");
+    std::fs::write(&path, "- targets: [a:1, b:1]\n").unwrap();
+    let sd = FileSd {
+        files: vec![format!("{}/*.yaml", dir.path().display()).into()],
+        refresh_interval: Duration::from_secs(300),
+    };
+    let (manager, _) = manager(None);
+    let files = manager.subscribe(&job("files", vec![SdConfig::File(sd)]));
+    let source = format!("{}:0", path.display());
+    until(&manager, || {
+        shown(&files) == [format!("{source} a:1"), format!("{source} b:1")]
+    });
+    std::fs::write(&path, "- targets: [").unwrap();
+    std::fs::write(dir.path().join("b.yaml"), "[{targets: [c:1]}]").unwrap();
+    until(&manager, || shown(&files).len() == 3);
+    std::fs::remove_file(&path).unwrap();
+    until(&manager, || shown(&files).len() == 1);
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(super) struct Tokens {
     settings: Settings,
     /// The client's secret, or its key for assertions.
     credential: Option<Source>,
-    transport: Transport,
+    around: Surroundings,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -83,12 +83,10 @@ impl Tokens {
             let (file, reference) = (&it.client_secret_file, &it.client_secret_ref);
             Source::choose(it.client_secret.expose(), file, reference, "client secret")?
         };
-        // Upstream notices bad TLS settings of the token endpoint when the first token is needed; here they fail early,
-        // but no earlier than a scrape would notice: the file may come.
         Ok(Self {
             settings: it.clone(),
             credential,
-            transport: Transport::new(&it.tls, &it.proxy, around)?,
+            around: around.clone(),
             state: Mutex::default(),
             changed: Condvar::new(),
         })
@@ -196,8 +194,8 @@ impl Tokens {
             interrupt,
             buffers: &mut buffers,
         };
-        let head = self
-            .transport
+        // As upstream bad TLS settings of the token endpoint show when a token is needed, not when the client is built.
+        let head = Transport::new(&it.tls, &it.proxy, &self.around)?
             .round_trip(&mut exchange, outgoing, |_| Some(MAX_ANSWER))
             .map_err(|failure| {
                 let (Failure::NoResponse(error) | Failure::Body(error)) = failure;

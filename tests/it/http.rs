@@ -667,6 +667,23 @@ fn a_server_that_wants_the_secret_in_the_body_gets_it() {
 }
 
 #[test]
+fn bad_settings_of_the_token_endpoint_show_when_a_token_is_needed() {
+    let server = token_server(|_| ok("access_token=t"));
+    let mut scraper = scraper_with(OAuth2 {
+        tls: Tls {
+            ca_file: "/nowhere/ca".into(),
+            ..Tls::default()
+        },
+        ..oauth2(&server)
+    });
+    let error = scraper.get(&server.url("/m")).unwrap_err();
+    assert!(
+        error.contains("unable to read CA cert: unable to read file /nowhere/ca"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_token_server_that_hangs_costs_one_scrape_its_time() {
     let server = token_server(|_| Reply::Hang);
     let mut scraper = scraper_with(oauth2(&server));

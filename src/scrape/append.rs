@@ -8,10 +8,10 @@ use super::family::belongs;
 use super::job::{Counters, Job};
 use super::labels::BadLabels;
 use super::limits;
+use super::sample::{Offered, Place, Read, Refused};
 use super::start::{Starts, Synthesized};
 use super::storage::{Metadata, Rejected, Sample, SampleLabels, Storage, Value};
 use super::target::Target;
-use crate::model::exemplar::Exemplar;
 use crate::model::histogram::Histogram;
 use crate::model::labels::METRIC_NAME;
 use crate::model::metadata::{Family, MetricKind};
@@ -64,44 +64,6 @@ struct Reading {
     context: Option<u32>,
     /// A type has changed: what was known about belonging is void.
     kinds_changed: bool,
-}
-
-/// A sample as read, be it a number or a histogram.
-struct Read<'e> {
-    key: &'e [u8],
-    labels: &'e dyn LabelSource,
-    value: Value<'e>,
-    timestamp: Option<i64>,
-    start: i64,
-    exemplars: &'e [Exemplar],
-}
-
-/// Where a sample belongs.
-#[derive(Clone, Copy)]
-struct Place {
-    /// The hash of its source bytes.
-    hash: u64,
-    /// Its row, if there is one.
-    known: Option<(u32, Row)>,
-    seen: Seen,
-    /// Its explicit timestamp, if it is honoured.
-    timestamp: Option<i64>,
-}
-
-/// A sample as it is offered to the storage.
-struct Offered<'v> {
-    value: Value<'v>,
-    time: i64,
-    start: i64,
-    family: Option<u32>,
-    rejects_out_of_order: bool,
-}
-
-/// Why a sample is not taken.
-enum Refused {
-    SampleLimit,
-    BucketLimit,
-    Storage(Rejected),
 }
 
 impl Appending<'_> {
@@ -251,27 +213,19 @@ impl Appending<'_> {
         if let (Some((at, _)), Seen::Known) = (known, seen) {
             self.collected.order.push(at);
         }
-        match known {
-            Some((at, row)) if row.kind == RowKind::Dropped => {
-                if seen == Seen::New {
-                    self.learn(at);
-                }
-                return Ok(());
-            }
-            Some(_) => {}
-            None => match self.make_labels(read.labels)? {
-                Keep::Yes => {}
-                Keep::No => {
-                    let row = Row {
-                        series: SeriesId(NONE),
-                        family: None,
-                        kind: RowKind::Dropped,
-                    };
-                    let at = self.add_row(hash, NONE, row);
-                    self.learn(at);
-                    return Ok(());
-                }
+        let keep = match known {
+            // A row that was forgotten is looked at anew: what stands above it may have another say in its labels.
+            Some((_, row)) if seen != Seen::New => match row.kind {
+                RowKind::Dropped => Keep::No,
+                RowKind::Float | RowKind::Histogram => Keep::Yes,
             },
+            _ => self.make_labels(read.labels)?,
+        };
+        if keep == Keep::No {
+            if seen == Seen::New {
+                self.drop_row(hash, known);
+            }
+            return Ok(());
         }
         let timestamp = read.timestamp.filter(|_| self.job.config.honor_timestamps);
         let refused = if seen == Seen::Twice && timestamp.is_none() {
@@ -292,6 +246,25 @@ impl Appending<'_> {
         }
         reading.counts.kept += 1;
         Ok(())
+    }
+
+    /// Remembers that a row is to be dropped.
+    fn drop_row(&mut self, hash: u64, known: Option<(u32, Row)>) {
+        let dropped = Row {
+            series: SeriesId(NONE),
+            family: None,
+            kind: RowKind::Dropped,
+        };
+        let at = match known {
+            None => self.add_row(hash, NONE, dropped),
+            Some((at, row)) => {
+                if row != dropped {
+                    self.collected.changes.replace_row(at, dropped);
+                }
+                at
+            }
+        };
+        self.learn(at);
     }
 
     fn make_labels(&mut self, labels: &dyn LabelSource) -> Result<Keep, String> {
@@ -315,7 +288,7 @@ impl Appending<'_> {
         read: &Read<'_>,
         place: Place,
     ) -> Result<(), Refused> {
-        let family = self.family_of(reading, place.known);
+        let family = self.family_of(reading, place);
         let context = std::mem::replace(&mut reading.context, family).unwrap_or(NONE);
         let time = place.timestamp.unwrap_or(self.slot_ms);
         let made_up = self.make_up_start(reading, read, place, time);
@@ -356,11 +329,17 @@ impl Appending<'_> {
         if made_up.is_none() {
             self.starts.forget(place.hash);
         }
+        let tracks = self.job.config.track_timestamps_staleness;
+        let is_live = if is_swallowed {
+            // It goes stale only if it was delivered before.
+            self.cache.was_live(row.series.0)
+        } else {
+            place.timestamp.is_none() || tracks || made_up.is_some()
+        };
+        if is_live {
+            self.cache.set_live(row.series.0);
+        }
         if !is_swallowed {
-            let tracks = self.job.config.track_timestamps_staleness;
-            if place.timestamp.is_none() || tracks || made_up.is_some() {
-                self.cache.set_live(row.series.0);
-            }
             self.collect(place, at, row, &offered);
         }
         Ok(())
@@ -369,8 +348,10 @@ impl Appending<'_> {
     fn offer(&mut self, place: Place, offered: &Offered<'_>) -> Result<(), Refused> {
         let changes = &self.collected.changes;
         let labels = match place.known {
-            Some((_, row)) => labels_of(changes, self.table, row.series, self.target),
-            None => SampleLabels::New(&self.collected.maker.labels),
+            Some((_, row)) if place.seen != Seen::New => {
+                labels_of(changes, self.table, row.series, self.target)
+            }
+            _ => SampleLabels::New(&self.collected.maker.labels),
         };
         let family = offered.family.and_then(|at| changes.family(self.table, at));
         let appended = self.storage.append(&Sample {
@@ -404,12 +385,16 @@ impl Appending<'_> {
                 Value::Histogram(_) => RowKind::Histogram,
             },
         };
+        let changes = &mut self.collected.changes;
+        let own = &self.collected.maker.own;
         let Some((at, known)) = place.known else {
-            let own = &self.collected.maker.own;
-            row.series = self.collected.changes.series(self.table, own, self.cache);
+            row.series = changes.series(self.table, own, self.cache);
             return (self.add_row(place.hash, context, row), row);
         };
         row.series = known.series;
+        if place.seen == Seen::New && !changes.has_labels(self.table, known.series, own) {
+            row.series = changes.series(self.table, own, self.cache);
+        }
         if row != known {
             self.collected.changes.replace_row(at, row);
         }
@@ -440,26 +425,30 @@ impl Appending<'_> {
     }
 
     /// Which family a series belongs to: the one above it, if the name fits.
-    fn family_of(&self, reading: &Reading, known: Option<(u32, Row)>) -> Option<u32> {
+    fn family_of(&self, reading: &Reading, place: Place) -> Option<u32> {
         let context = reading.context?;
-        if let Some((at, row)) = known
+        if let (Some((at, row)), Seen::Known | Seen::Twice) = (place.known, place.seen)
             && !reading.kinds_changed
             && self.cache.context(at) == context
         {
             return row.family.map(|family| family.0);
         }
         let family = self.collected.changes.family(self.table, context)?;
-        belongs(self.name_of(known), &family.name, family.kind).then_some(context)
+        belongs(self.name_of(place), &family.name, family.kind).then_some(context)
     }
 
     /// The metric name of a known row, or of the series whose labels were just made.
-    fn name_of(&self, known: Option<(u32, Row)>) -> &str {
-        if let Some((_, row)) = known {
-            return self.collected.changes.name(self.table, row.series);
+    fn name_of(&self, place: Place) -> &str {
+        match place.known {
+            Some((_, row)) if place.seen != Seen::New => {
+                self.collected.changes.name(self.table, row.series)
+            }
+            _ => {
+                let mut labels = self.collected.maker.labels.iter();
+                let name = labels.find(|(name, _)| &**name == METRIC_NAME);
+                name.map_or("", |(_, value)| value)
+            }
         }
-        let mut labels = self.collected.maker.labels.iter();
-        let name = labels.find(|(name, _)| &**name == METRIC_NAME);
-        name.map_or("", |(_, value)| value)
     }
 
     /// A cumulative sample without start timestamp, with one made up, if that is wanted.
@@ -475,7 +464,7 @@ impl Appending<'_> {
         }
         if !self.starts.knows(place.hash) {
             let family = self.collected.changes.family(self.table, reading.family?)?;
-            let name = self.name_of(place.known);
+            let name = self.name_of(place);
             let is_cumulative = match family.kind {
                 MetricKind::Counter | MetricKind::Histogram => true,
                 MetricKind::Summary => name.ends_with("_count") || name.ends_with("_sum"),

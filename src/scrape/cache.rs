@@ -172,6 +172,11 @@ impl Cache {
         }
     }
 
+    /// Whether a series was ever live.
+    pub(crate) fn was_live(&self, series: u32) -> bool {
+        self.live.get(series as usize).is_some_and(|mark| *mark > 0)
+    }
+
     /// The series that were live in the scrape before and are not in this one.
     pub(crate) fn stale(&self) -> impl Iterator<Item = u32> {
         let before = self.iter - 1;

@@ -93,6 +93,22 @@ impl Changes {
         self.series.get(at).map(|labels| &**labels)
     }
 
+    /// Whether a series has these own labels.
+    pub(crate) fn has_labels(
+        &self,
+        table: &SeriesTable,
+        series: SeriesId,
+        own: &[(Text, Text)],
+    ) -> bool {
+        match self.fresh_labels(table, series) {
+            Some(labels) => *labels == *own,
+            None => {
+                let own = own.iter().map(|(name, value)| (&**name, &**value));
+                table.own_labels(series).eq(own)
+            }
+        }
+    }
+
     /// A series' metric name.
     pub(crate) fn name<'a>(&'a self, table: &'a SeriesTable, series: SeriesId) -> &'a str {
         let fresh = self.fresh_labels(table, series).into_iter().flatten();
@@ -120,14 +136,10 @@ impl Changes {
                 self.by_labels.insert(hash, at);
             }
         }
-        let own_pairs = || own.iter().map(|(name, value)| (&**name, &**value));
-        let mut hash = cache.hash_pairs(own_pairs());
+        let own_pairs = own.iter().map(|(name, value)| (&**name, &**value));
+        let mut hash = cache.hash_pairs(own_pairs);
         while let Some(known) = self.by_labels.get(&hash).map(|at| SeriesId(*at)) {
-            let same = match self.fresh_labels(table, known) {
-                Some(labels) => *labels == *own,
-                None => table.own_labels(known).eq(own_pairs()),
-            };
-            if same {
+            if self.has_labels(table, known, own) {
                 return known;
             }
             hash = hash.wrapping_add(1);

@@ -67,6 +67,8 @@ impl LabelMaker {
         for (name, value) in self.exposed.iter() {
             if last != Some(name) {
                 self.builder.set(name, value);
+            } else if value.is_empty() {
+                self.builder.del(name);
             }
             last = Some(name);
         }
@@ -81,7 +83,7 @@ impl LabelMaker {
         }
         self.labels.clear();
         self.labels.extend_from_slice(self.builder.pairs());
-        self.repeat_duplicates(config.honor_labels, target);
+        self.repeat_duplicates();
         self.check(config.validation_scheme, &config.limits, is_utf8)?;
         self.find_own(target);
         Ok(Keep::Yes)
@@ -116,19 +118,16 @@ impl LabelMaker {
         }
     }
 
-    /// A builder holds each name once. Where neither the target nor a rule has replaced a label that was exposed twice,
-    /// it is still there twice.
-    fn repeat_duplicates(&mut self, honor_labels: bool, target: &Identity) {
-        let mut pairs = self.exposed.iter().peekable();
-        while let Some((name, first)) = pairs.next() {
-            let replaced = !honor_labels && target.labels.get(name).is_some();
-            let untouched = !replaced && self.builder.get(name) == Some(first);
-            while let Some((_, again)) = pairs.next_if(|(next, _)| *next == name) {
-                if untouched {
-                    let at = self.labels.partition_point(|(n, _)| &**n <= name);
-                    self.labels.insert(at, (name.into(), again.into()));
-                }
+    /// A builder holds each name once, and what target and rules do to a label that was exposed twice concerns the first of
+    /// the two only, as upstream: the second stays.
+    fn repeat_duplicates(&mut self) {
+        let mut last = None;
+        for (name, value) in self.exposed.iter() {
+            if last == Some(name) && !value.is_empty() {
+                let at = self.labels.partition_point(|(n, _)| &**n <= name);
+                self.labels.insert(at, (name.into(), value.into()));
             }
+            last = Some(name);
         }
     }
 

@@ -25,5 +25,6 @@ mod fetch;
 mod labels;
 mod limits;
 mod report;
+mod sample;
 mod start;
 mod url;

@@ -213,6 +213,9 @@ impl Appending<'_> {
         if let (Some((at, _)), Seen::Known) = (known, seen) {
             self.collected.order.push(at);
         }
+        if seen == Seen::New {
+            self.starts.forget(hash);
+        }
         let keep = match known {
             // A row that was forgotten is looked at anew: what stands above it may have another say in its labels.
             Some((_, row)) if seen != Seen::New => match row.kind {
@@ -332,12 +335,14 @@ impl Appending<'_> {
         let tracks = self.job.config.track_timestamps_staleness;
         let is_live = if is_swallowed {
             // It goes stale only if it was delivered before.
-            self.cache.was_live(row.series.0)
+            self.cache.was_delivered(row.series.0)
         } else {
             place.timestamp.is_none() || tracks || made_up.is_some()
         };
         if is_live {
             self.cache.set_live(row.series.0);
+        } else if !is_swallowed {
+            self.cache.set_delivered(row.series.0);
         }
         if !is_swallowed {
             self.collect(place, at, row, &offered);

@@ -7,6 +7,9 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 /// No row, no family.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Marks a series that was delivered but never live. Scrapes are counted from 3 on, so that none is just behind it.
+const DELIVERED: u32 = 1;
+
 /// Families are forgotten when so many scrapes did not mention them.
 const FAMILY_SCRAPES: u32 = 10;
 
@@ -26,7 +29,7 @@ pub(crate) struct Cache {
     n_good: usize,
     rows: Vec<RowState>,
     row_index: Index,
-    /// For each series the scrape in which it was last live.
+    /// For each series the scrape in which it was last live, or [`DELIVERED`]; 0 means never.
     live: Vec<u32>,
     families: Vec<FamilyState>,
     family_index: Index,
@@ -68,7 +71,7 @@ impl Cache {
     pub(crate) fn new() -> Self {
         Self {
             hasher: RandomState::new(),
-            iter: 2,
+            iter: 3,
             flushed: 1,
             n_cached: 0,
             n_seen: 0,
@@ -164,17 +167,28 @@ impl Cache {
 
     /// A series is live: it goes stale if the next scrape lacks it.
     pub(crate) fn set_live(&mut self, series: u32) {
-        if self.live.len() <= series as usize {
-            self.live.resize(series as usize + 1, 0);
-        }
-        if let Some(mark) = self.live.get_mut(series as usize) {
-            *mark = self.iter;
+        self.mark(series, self.iter);
+    }
+
+    /// A series was delivered, but does not go stale: its samples have timestamps of their own.
+    pub(crate) fn set_delivered(&mut self, series: u32) {
+        if !self.was_delivered(series) {
+            self.mark(series, DELIVERED);
         }
     }
 
-    /// Whether a series was ever live.
-    pub(crate) fn was_live(&self, series: u32) -> bool {
+    /// Whether a series was ever delivered.
+    pub(crate) fn was_delivered(&self, series: u32) -> bool {
         self.live.get(series as usize).is_some_and(|mark| *mark > 0)
+    }
+
+    fn mark(&mut self, series: u32, mark: u32) {
+        if self.live.len() <= series as usize {
+            self.live.resize(series as usize + 1, 0);
+        }
+        if let Some(place) = self.live.get_mut(series as usize) {
+            *place = mark;
+        }
     }
 
     /// The series that were live in the scrape before and are not in this one.

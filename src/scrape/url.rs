@@ -1,6 +1,6 @@
 //! The URL of a target as text, exactly as Go writes it: it is part of the target's identity (Go: net/url, URL.String).
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Writes the URL from its parts; nothing is checked. `query` is encoded already.
 pub(crate) fn write(scheme: &str, host: &str, path: &str, query: &str) -> String {
@@ -136,12 +136,16 @@ fn check_host(scheme: &str, host: &str) -> Result<(), String> {
             if address.parse::<Ipv6Addr>().is_ok() {
                 return Ok(());
             }
+            if address.parse::<Ipv4Addr>().is_ok() {
+                return Err("invalid IP-literal".to_owned());
+            }
             let why = "unable to parse IP";
             Err(format!("invalid host: ParseAddr({literal:?}): {why}"))
         }
         Some(_) => Err("invalid IP-literal".to_owned()),
         None => {
-            let strict = scheme == "http" || scheme == "https";
+            let is = |name| scheme.eq_ignore_ascii_case(name);
+            let strict = is("http") || is("https");
             let colon = if strict {
                 host.find(':')
             } else {
@@ -238,6 +242,8 @@ mod tests {
         );
         check_error("http://h:port/m", Some("invalid port \":port\" after host"));
         check_error("http://ho%20st:80/m", Some("invalid URL escape \"%20\""));
+        check_error("http://[10.0.0.1]:1/m", Some("invalid IP-literal"));
+        check_error("HTTP://a:1:2/m", Some("invalid port \":1:2\" after host"));
         check_error("http://[fd00::1/m", Some("missing ']' in host"));
         check_error("://h/m", Some("missing protocol scheme"));
     }

@@ -105,6 +105,43 @@ impl Loader {
         Ok(self.place(job, &paths::folder_of(cx.path)))
     }
 
+    /// Loads a list of scrape configs job by job: one that Prometheus would refuse leaves the others unharmed.
+    ///
+    /// # Errors
+    /// The text is no YAML, or no list.
+    pub fn load_list(
+        &mut self,
+        text: &[u8],
+        global: &Arc<Global>,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Result<Arc<ScrapeConfig>>>> {
+        let Some(node) = parse(text)? else {
+            return Ok(Vec::new());
+        };
+        let Data::Sequence(items) = &node.resolved().data else {
+            return Err(Error {
+                stage: Stage::Decode,
+                path: String::new(),
+                lines: vec![node.line],
+                message: "not a list of scrape configs".to_owned(),
+            });
+        };
+        let folder = paths::folder_of(cx.path);
+        let jobs = items.iter().enumerate().map(|(index, item)| {
+            let mut raw = Vec::new();
+            let mut decoder = Decoder::new(self);
+            let alone = Node {
+                data: Data::Sequence(vec![item.clone()]),
+                ..node.clone()
+            };
+            job::jobs(&mut decoder, &alone, &mut raw)?;
+            decoder.finish()?;
+            let job = self.resolve(raw.pop().flatten(), index, global)?;
+            Ok(self.place(job, &folder))
+        });
+        Ok(jobs.collect())
+    }
+
     /// Loads a list of relabel rules that stands alone.
     ///
     /// # Errors

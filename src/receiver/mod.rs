@@ -1,3 +1,20 @@
-//! The whole: wiring, supervision, swap, status.
+//! The whole: wiring, supervision, swap, status. A receiver watches monitors, scrapes what they describe and hands the
+//! metrics to exporters and consumers, until it is stopped.
 
 pub mod admin;
+mod assets;
+mod error;
+mod last_good;
+mod monitors;
+mod parts;
+mod prepare;
+mod settings;
+mod start;
+mod status;
+mod supervisor;
+mod telemetry;
+
+pub use error::{Error, ErrorKind};
+pub use settings::{Environment, Settings, Source};
+pub use start::{Receiver, ReceiverBuilder, Report, Running};
+pub use status::Status;

@@ -23,6 +23,7 @@ mod http;
 mod kube;
 mod pages;
 mod pipeline;
+mod receiver;
 mod scrape;
 mod swap;
 mod textparse;

@@ -1,0 +1,149 @@
+//! Our knobs. `Settings` is ours, `Config` is always a Prometheus configuration.
+
+use super::error::{Error, ErrorKind};
+use crate::operator;
+use crate::wire::yaml;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that can be set. The default needs no cluster-side preparation but read access:
+/// the cluster is found as `kubectl` finds it, and every monitor in it is selected.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where monitors, services and pods come from.
+    pub source: Source,
+    /// Namespaces that are looked at; empty: all. `own` stands for the namespace of the pod.
+    pub namespaces: Vec<String>,
+    /// Namespaces that are not looked at.
+    pub deny_namespaces: Vec<String>,
+    /// What the `spec` of a Prometheus object would say: selectors, intervals, limits, external labels, …
+    #[serde(deserialize_with = "operator_settings")]
+    pub prometheus: operator::Settings,
+    /// A file with a YAML list of Prometheus scrape configs, as the operator's `additionalScrapeConfigs`.
+    pub additional_scrape_configs: Option<PathBuf>,
+    /// Where the admin server listens; none: no server.
+    pub web_listen_address: Option<SocketAddr>,
+    /// How long queues may drain at the end.
+    #[serde(deserialize_with = "duration")]
+    pub shutdown_timeout: Duration,
+    /// How long the last good version of a monitor that became invalid is kept; 0: not at all, as upstream.
+    #[serde(deserialize_with = "duration")]
+    pub last_good_max_age: Duration,
+    /// How often referenced Secrets and ConfigMaps are read again: the bound within which a rotation is seen.
+    #[serde(deserialize_with = "duration")]
+    pub asset_refresh: Duration,
+    /// Most scrape threads.
+    pub max_workers: usize,
+    /// Most bytes that wait for one exporter; beyond it the oldest are dropped.
+    pub queue_bytes: usize,
+}
+
+/// Where monitors, services and pods come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Source {
+    /// The cluster: the service account in a pod, else a kubeconfig.
+    #[default]
+    Cluster,
+    /// The cluster of a kubeconfig.
+    Kubeconfig {
+        /// Its path; none: `$KUBECONFIG`, then `~/.kube/config`.
+        path: Option<String>,
+        /// The context in it; none: its current one.
+        context: Option<String>,
+    },
+    /// A folder of Kubernetes YAML files plays the API server.
+    Folder(PathBuf),
+    /// No monitors at all: only additional scrape configs.
+    None,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            source: Source::Cluster,
+            namespaces: Vec::new(),
+            deny_namespaces: Vec::new(),
+            prometheus: operator::Settings::default(),
+            additional_scrape_configs: None,
+            web_listen_address: Some(SocketAddr::from(([127, 0, 0, 1], 9099))),
+            shutdown_timeout: Duration::from_secs(10),
+            last_good_max_age: Duration::from_secs(3600),
+            asset_refresh: Duration::from_secs(60),
+            max_workers: 1024,
+            queue_bytes: 64 << 20,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads settings from YAML; what is not said keeps its default.
+    ///
+    /// # Errors
+    /// The text is no YAML, has an unknown key or a value of the wrong type.
+    pub fn from_yaml(text: &str) -> Result<Self, Error> {
+        // By way of JSON, whose enums need no YAML tags.
+        let wrong = |error: &dyn Display| {
+            Error::new(ErrorKind::Settings, format!("the settings file: {error}"))
+        };
+        let value: Value = yaml::serde::from_str(text).map_err(|error| wrong(&error))?;
+        let value = if value.is_null() { json!({}) } else { value };
+        let settings: Self = serde_json::from_value(value).map_err(|error| wrong(&error))?;
+        settings.checked()
+    }
+
+    /// The settings, unless they contradict each other.
+    pub(crate) fn checked(self) -> Result<Self, Error> {
+        if !self.namespaces.is_empty() && !self.deny_namespaces.is_empty() {
+            let detail = "namespaces and denyNamespaces exclude each other: keep one of them";
+            return Err(Error::new(ErrorKind::Settings, detail));
+        }
+        if self.source == Source::None && self.additional_scrape_configs.is_none() {
+            let detail =
+                "without Kubernetes there is nothing to scrape: name additionalScrapeConfigs";
+            return Err(Error::new(ErrorKind::Settings, detail));
+        }
+        Ok(self)
+    }
+}
+
+/// What the environment of the process says, handed in by the program: the library reads none itself.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// From pairs such as those of `std::env::vars()`.
+    pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(variables.into_iter().collect())
+    }
+
+    /// The value of a variable, if it is set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// All variables.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+fn operator_settings<'de, D: Deserializer<'de>>(from: D) -> Result<operator::Settings, D::Error> {
+    let fields = Value::deserialize(from)?;
+    operator::Settings::from_fields(fields).map_err(D::Error::custom)
+}
+
+/// Durations as Prometheus writes them: `1h30m`.
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    crate::model::duration::parse(&text).map_err(D::Error::custom)
+}

@@ -1,0 +1,358 @@
+//! Starting and stopping: who is started before whom, and ended in the opposite order.
+
+use super::admin::{self, View};
+use super::error::{Error, ErrorKind};
+use super::monitors::{Monitors, Scope};
+use super::parts::{generator_settings, informers, seed, surroundings};
+use super::prepare::{Memory, Preparer};
+use super::settings::{Environment, Settings};
+use super::status::{Board, Overview, Status};
+use super::supervisor::{Inputs, Supervisor, answer_requests};
+use crate::discovery::{self, Manager};
+use crate::exporters::Consumers;
+use crate::http::server::Server;
+use crate::kube::Tuning;
+use crate::pdata::Consumer;
+use crate::pipeline::{Exporter, ExporterStatus, Pipeline, PipelineSettings};
+use crate::rt::clock::{Clock, SystemClock};
+use crate::rt::stop::{self, Stopper};
+use crate::rt::thread::{Crew, STACK};
+use crate::scrape::job::{Counters, Options};
+use crate::scrape::manager::{Pool, PoolSettings};
+use crate::translate;
+use crossbeam_channel::{Sender, bounded, never};
+use log::{error, info};
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Scrapes that are under way when a receiver stops have this long to end (decisions.md 22).
+const SCRAPE_GRACE: Duration = Duration::from_secs(2);
+
+/// The name of promop in requests that it sends.
+pub(super) const USER_AGENT: &str = concat!("promop/", env!("CARGO_PKG_VERSION"));
+
+/// Reads monitors, scrapes what they describe, hands metrics on. Made by [`Receiver::builder`].
+#[derive(Debug)]
+pub struct Receiver;
+
+impl Receiver {
+    /// A receiver with these settings, without anybody who takes its metrics yet.
+    pub fn builder(settings: Settings) -> ReceiverBuilder {
+        ReceiverBuilder {
+            settings,
+            environment: Environment::default(),
+            exporters: Vec::new(),
+            consumers: Vec::new(),
+        }
+    }
+}
+
+/// Puts a receiver together.
+pub struct ReceiverBuilder {
+    settings: Settings,
+    environment: Environment,
+    exporters: Vec<Box<dyn Exporter>>,
+    consumers: Vec<Arc<dyn Consumer>>,
+}
+
+impl fmt::Debug for ReceiverBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiverBuilder")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ReceiverBuilder {
+    /// What the environment says: the way to the cluster from inside a pod (`KUBERNETES_SERVICE_HOST`, …), `KUBECONFIG`,
+    /// `POD_NAME`, `SHARD`, proxies. The library reads no environment itself.
+    #[must_use]
+    pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.environment = Environment::new(variables);
+        self
+    }
+
+    /// Adds an exporter; each has a queue and a thread of its own.
+    #[must_use]
+    pub fn exporter(mut self, exporter: impl Exporter + 'static) -> Self {
+        self.exporters.push(Box::new(exporter));
+        self
+    }
+
+    /// Adds a consumer, such as a closure. It is called by the thread that scraped; see [`Consumer`].
+    #[must_use]
+    pub fn consumer(mut self, consumer: impl Consumer + 'static) -> Self {
+        self.consumers.push(Arc::new(consumer));
+        self
+    }
+
+    /// Starts the receiver. Returns once its threads run; whether it is ready is said by [`Running::status`].
+    ///
+    /// # Errors
+    /// The settings contradict each other, there is no way to an API server, or the system refuses a thread or the port.
+    pub fn start(self) -> Result<Running, Error> {
+        let Self {
+            settings,
+            environment,
+            exporters,
+            consumers,
+        } = self;
+        let mut settings = settings.checked()?;
+        let clock = SystemClock::shared();
+
+        // Whoever takes something starts before whoever gives it.
+        settings.prometheus = generator_settings(&settings, &environment)?;
+        let surroundings = surroundings(&environment);
+        let informers = informers(&mut settings, &environment, &surroundings.tls, &clock)?;
+        let listener = settings.web_listen_address.map(listen).transpose()?;
+        let pipeline = pipeline(&settings, exporters, consumers, &clock)?;
+        let pool = PoolSettings {
+            max_workers: settings.max_workers,
+            seed: seed(&environment),
+            readers: std::thread::available_parallelism().map_or(1, usize::from),
+            ..PoolSettings::default()
+        };
+        let pool = Pool::start(pool, pipeline.delivery(), Arc::clone(&clock));
+        let pool = Arc::new(pool.map_err(|error| system("scrape workers", error))?);
+
+        let (changed, changes) = bounded(1);
+        let (reload, reloads) = bounded(1);
+        // One request at a time is under way, and so is one answer.
+        let (requests, requested) = bounded(1);
+        let (answers, answered) = bounded(1);
+        let (stopper, stopped) = stop::pair();
+        let discovery = Manager::start(discovery::Surroundings {
+            informers: informers.clone(),
+            http: surroundings.clone(),
+            tuning: Tuning::default(),
+            clock: Arc::clone(&clock),
+        });
+        let discovery = Arc::new(discovery.map_err(|error| system("discovery", error))?);
+        let monitors = informers.as_ref().map(|informers| {
+            let scope = Scope {
+                own: informers.own_namespace(),
+                allowed: settings.namespaces.clone(),
+                denied: settings.deny_namespaces.clone(),
+            };
+            Monitors::subscribe(informers, &settings.prometheus, scope, &changed)
+        });
+        let monitors = monitors.transpose().map_err(|error| {
+            Error::with(ErrorKind::Kubernetes, "monitors cannot be watched", error)
+        })?;
+
+        let watched = monitors.is_some();
+        let board = Arc::new(Board::new(Arc::clone(&clock)));
+        let counters = Arc::new(Counters::default());
+        let shutdown_timeout = settings.shutdown_timeout;
+        let preparer = Preparer {
+            settings: Arc::new(settings),
+            environment,
+            clock: Arc::clone(&clock),
+            stopped: stopped.clone(),
+            watched: informers.clone().zip(monitors),
+            discovery: Arc::clone(&discovery),
+            surroundings,
+            options: Options::default(),
+            counters: Arc::clone(&counters),
+            memory: Memory::default(),
+        };
+        let inputs = Inputs {
+            // Without Kubernetes nobody could ever send.
+            changed: if watched { changes } else { never() },
+            reload: reloads,
+            answers: answered,
+            stopped,
+        };
+        let supervisor = Supervisor::new(
+            inputs,
+            requests,
+            Arc::clone(&clock),
+            Arc::clone(&pool),
+            Arc::clone(&discovery),
+            Arc::clone(&board),
+        );
+        let mut crew = Crew::new();
+        crew.spawn("prepare", 4 * STACK, move || {
+            answer_requests(preparer, &requested, &answers)
+        })
+        .and_then(|()| crew.spawn("supervisor", STACK, move || supervisor.run()))
+        .map_err(|error| system("threads", error))?;
+
+        let overview = Arc::new(Overview {
+            board,
+            pool,
+            pipeline,
+            informers,
+            counters,
+            clock,
+        });
+        let server = listener
+            .map(|listener| serve(listener, &overview))
+            .transpose()?;
+        Ok(Running {
+            stopper: Some(stopper),
+            reload,
+            crew,
+            discovery,
+            server,
+            overview: Some(overview),
+            shutdown_timeout,
+        })
+    }
+}
+
+/// A running receiver. Dropping it stops it with the settings' deadline.
+#[derive(Debug)]
+pub struct Running {
+    stopper: Option<Stopper>,
+    reload: Sender<()>,
+    crew: Crew,
+    discovery: Arc<Manager>,
+    server: Option<Server>,
+    overview: Option<Arc<Overview>>,
+    shutdown_timeout: Duration,
+}
+
+/// What was done with the metrics by the time a receiver ended.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The exporters.
+    pub exporters: Vec<ExporterStatus>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("stopped")?;
+        for exporter in &self.exporters {
+            write!(f, "; {exporter}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Running {
+    /// How the receiver fares now.
+    pub fn status(&self) -> Status {
+        self.overview
+            .as_deref()
+            .map(Overview::status)
+            .unwrap_or_default()
+    }
+
+    /// The running Prometheus configuration; secrets are `<secret>`.
+    pub fn config_text(&self) -> String {
+        self.overview
+            .as_deref()
+            .map(View::config_text)
+            .unwrap_or_default()
+    }
+
+    /// The targets of the running configuration.
+    pub fn targets(&self) -> admin::Targets {
+        self.overview
+            .as_deref()
+            .map(View::targets)
+            .unwrap_or_default()
+    }
+
+    /// Where the admin server listens, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.server.as_ref().map(Server::address)
+    }
+
+    /// Reads files, credentials and Secrets again and applies what changed (SIGHUP).
+    pub fn reload(&self) {
+        if let Some(informers) = self.overview.as_deref().and_then(|o| o.informers.as_ref()) {
+            informers.refresh();
+        }
+        // A full slot: a reload is about to happen already.
+        self.reload.try_send(()).ok();
+    }
+
+    /// Stops: no further scrape, those under way have two seconds, then queues drain until `deadline` from now.
+    pub fn stop(mut self, deadline: Duration) -> Report {
+        self.shut_down(deadline)
+    }
+
+    fn shut_down(&mut self, deadline: Duration) -> Report {
+        let Some(overview) = self.overview.take() else {
+            return Report::default();
+        };
+        let clock = Arc::clone(&overview.clock);
+        let end = clock.now() + deadline;
+        // Producers end before consumers.
+        self.stopper = None;
+        self.server = None;
+        if let Some(informers) = &overview.informers {
+            informers.stop();
+        }
+        self.discovery.stop();
+        self.crew.join();
+        // The threads that shared these have ended.
+        let Some(Overview { pool, pipeline, .. }) = Arc::into_inner(overview) else {
+            error!("BUG: status is still being read at the end");
+            return Report::default();
+        };
+        if let Some(pool) = Arc::into_inner(pool) {
+            pool.stop(SCRAPE_GRACE.min(deadline));
+        }
+        Report {
+            exporters: pipeline.stop(end.saturating_duration_since(clock.now())),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let report = self.shut_down(self.shutdown_timeout);
+        if !report.exporters.is_empty() {
+            info!("{report}");
+        }
+    }
+}
+
+pub(super) fn system(what: &str, error: std::io::Error) -> Error {
+    Error::with(
+        ErrorKind::System,
+        format!("{what} cannot be started"),
+        error,
+    )
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).map_err(|error| {
+        Error::with(
+            ErrorKind::System,
+            format!("cannot listen on {address}"),
+            error,
+        )
+    })
+}
+
+fn serve(listener: TcpListener, overview: &Arc<Overview>) -> Result<Server, Error> {
+    let view = Arc::clone(overview);
+    let handler = Arc::new(move |request: &_| admin::answer(request, &*view));
+    Server::start("admin", listener, Arc::clone(&overview.clock), handler)
+        .map_err(|error| system("admin server", error))
+}
+
+fn pipeline(
+    settings: &Settings,
+    exporters: Vec<Box<dyn Exporter>>,
+    consumers: Vec<Arc<dyn Consumer>>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Pipeline, Error> {
+    let mut others = Vec::new();
+    if !consumers.is_empty() {
+        let settings = translate::Settings::default();
+        others.push(Arc::new(Consumers::new(consumers, settings, Arc::clone(clock))) as _);
+    }
+    let pipeline = PipelineSettings {
+        queue_bytes: settings.queue_bytes,
+        ..PipelineSettings::default()
+    };
+    Pipeline::start(exporters, others, &pipeline, Arc::clone(clock))
+        .map_err(|error| system("exporters", error))
+}

@@ -1,0 +1,283 @@
+//! Our own metrics, in the text format 0.0.4. Names are Prometheus' and prometheus-operator's where the meaning is theirs,
+//! so that existing dashboards and alerts work; the others begin with `promop_`.
+
+use super::status::{Overview, Status};
+use crate::kube::informers::Informers;
+use crate::kube::store::Trouble;
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// All metrics, as of now.
+pub(super) fn write(overview: &Overview) -> String {
+    let status = overview.status();
+    let mut page = Page::default();
+    configuration(&mut page, &status);
+    scraping(&mut page, overview, &status);
+    exporting(&mut page, &status);
+    watching(&mut page, overview);
+    page.0
+}
+
+fn configuration(page: &mut Page, status: &Status) {
+    page.family(
+        "promop_build_info",
+        "gauge",
+        "1, with the version of this program.",
+    );
+    page.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+    page.family(
+        "prometheus_ready",
+        "gauge",
+        "Whether everything needed is there: see /-/ready.",
+    );
+    page.sample(&[], u8::from(status.not_ready.is_empty()));
+    let help = "Whether the last attempt to apply a configuration succeeded.";
+    page.family("prometheus_config_last_reload_successful", "gauge", help);
+    page.sample(&[], u8::from(status.config_successful));
+    let help = "When a configuration was last applied, seconds since the Unix epoch.";
+    page.family(
+        "prometheus_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        help,
+    );
+    page.sample(&[], status.config_applied_ms.unwrap_or(0) as f64 / 1000.0);
+
+    let help = "Monitors that the selectors chose, by what became of them.";
+    page.family("prometheus_operator_managed_resources", "gauge", help);
+    let mut rejected: BTreeMap<&str, usize> = BTreeMap::new();
+    for (kind, ..) in &status.rejected {
+        *rejected.entry(kind).or_default() += 1;
+    }
+    for (kind, all) in [
+        ("ServiceMonitor", status.selected.0),
+        ("PodMonitor", status.selected.1),
+    ] {
+        page.sample(&[("resource", kind), ("state", "selected")], all);
+        let rejected = rejected.get(kind).copied().unwrap_or(0);
+        page.sample(&[("resource", kind), ("state", "rejected")], rejected);
+    }
+    page.family(
+        "prometheus_target_scrape_pools",
+        "gauge",
+        "Jobs of the running configuration.",
+    );
+    page.sample(&[], status.jobs);
+}
+
+fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
+    let help = "Targets of each job, those that relabelling dropped excluded.";
+    page.family("prometheus_target_scrape_pool_targets", "gauge", help);
+    for job in overview.pool.jobs() {
+        page.sample(
+            &[("scrape_job", &job.job.config.job_name)],
+            job.active.len(),
+        );
+    }
+    let scraping = &status.scraping;
+    page.family("promop_scrape_workers", "gauge", "Threads that scrape.");
+    page.sample(&[], scraping.workers);
+    page.family("promop_scrapes_started_total", "counter", "Scrapes begun.");
+    page.sample(&[], scraping.started);
+    let help = "Slots left out: the scrape before took too long, or no worker was free.";
+    page.family("promop_scrape_slots_missed_total", "counter", help);
+    page.sample(&[], scraping.missed);
+    page.family(
+        "promop_panics_total",
+        "counter",
+        "Scrapes that ended in a panic: a defect.",
+    );
+    page.sample(&[], scraping.panics);
+
+    let counters = &overview.counters;
+    let counted: [(&str, &str, &AtomicU64); 10] = [
+        (
+            "prometheus_target_scrapes_exceeded_body_size_limit_total",
+            "Scrapes whose page was larger than body_size_limit.",
+            &counters.exceeded_body_size_limit,
+        ),
+        (
+            "prometheus_target_scrapes_exceeded_sample_limit_total",
+            "Scrapes with more samples than sample_limit.",
+            &counters.exceeded_sample_limit,
+        ),
+        (
+            "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+            "Scrapes with a native histogram of more buckets than the limit.",
+            &counters.exceeded_bucket_limit,
+        ),
+        (
+            "prometheus_target_scrapes_sample_duplicate_timestamp_total",
+            "Samples with the timestamp of another one of their series.",
+            &counters.sample_duplicate,
+        ),
+        (
+            "prometheus_target_scrapes_sample_out_of_order_total",
+            "Samples older than one of their series before.",
+            &counters.sample_out_of_order,
+        ),
+        (
+            "prometheus_target_scrapes_sample_out_of_bounds_total",
+            "Samples too far in the future.",
+            &counters.sample_out_of_bounds,
+        ),
+        (
+            "prometheus_target_scrapes_exemplar_out_of_order_total",
+            "Exemplars older than one of their series before.",
+            &counters.exemplar_out_of_order,
+        ),
+        (
+            "prometheus_target_scrapes_cache_flush_forced_total",
+            "Times that what is known of a target's series was thrown away because it grew too large.",
+            &counters.cache_flush_forced,
+        ),
+        (
+            "prometheus_target_scrape_pool_exceeded_label_limits_total",
+            "Scrapes with a series over a label limit.",
+            &counters.exceeded_label_limits,
+        ),
+        (
+            "prometheus_target_scrape_pool_exceeded_target_limit_total",
+            "Times that a job had more targets than target_limit.",
+            &counters.exceeded_target_limit,
+        ),
+    ];
+    for (name, help, value) in counted {
+        page.family(name, "counter", help);
+        page.sample(&[], value.load(Ordering::Relaxed));
+    }
+}
+
+fn exporting(page: &mut Page, status: &Status) {
+    page.family(
+        "promop_exporter_points_accepted_total",
+        "counter",
+        "Points handed to an exporter.",
+    );
+    for exporter in &status.exporters {
+        page.sample(&[("exporter", &exporter.name)], exporter.books.accepted);
+    }
+    page.family(
+        "promop_exporter_points_sent_total",
+        "counter",
+        "Points that the backend took.",
+    );
+    for exporter in &status.exporters {
+        page.sample(&[("exporter", &exporter.name)], exporter.books.sent);
+    }
+    page.family(
+        "promop_exporter_points_dropped_total",
+        "counter",
+        "Points given up, by reason.",
+    );
+    for exporter in &status.exporters {
+        let dropped = &exporter.books.dropped;
+        for (reason, points) in [
+            ("queue_full", dropped.queue_full),
+            ("rejected", dropped.rejected),
+            ("too_large", dropped.too_large),
+            ("stopped", dropped.stopped),
+        ] {
+            page.sample(&[("exporter", &exporter.name), ("reason", reason)], points);
+        }
+    }
+    page.family(
+        "promop_exporter_queue_points",
+        "gauge",
+        "Points that wait to be sent.",
+    );
+    for exporter in &status.exporters {
+        page.sample(&[("exporter", &exporter.name)], exporter.books.waiting);
+    }
+    page.family(
+        "promop_exporter_queue_bytes",
+        "gauge",
+        "Bytes that wait to be sent.",
+    );
+    for exporter in &status.exporters {
+        page.sample(
+            &[("exporter", &exporter.name)],
+            exporter.books.waiting_bytes,
+        );
+    }
+    page.family(
+        "promop_exporter_retries_total",
+        "counter",
+        "Failed requests that are sent again.",
+    );
+    for exporter in &status.exporters {
+        page.sample(&[("exporter", &exporter.name)], exporter.books.retries);
+    }
+}
+
+fn watching(page: &mut Page, overview: &Overview) {
+    let stores: Vec<_> = overview
+        .informers
+        .iter()
+        .flat_map(Informers::health)
+        .collect();
+    page.family(
+        "promop_watch_objects",
+        "gauge",
+        "Objects held of each watch.",
+    );
+    for store in &stores {
+        let namespace = store.namespace.as_deref().unwrap_or_default();
+        let labels = [
+            ("resource", store.kind.plural()),
+            ("namespace", namespace),
+            ("fields", &store.fields),
+        ];
+        page.sample(&labels, store.status.objects);
+    }
+    let help = "Whether a watch has its objects: 1, or 0 with the reason.";
+    page.family("promop_watch_up", "gauge", help);
+    for store in &stores {
+        let namespace = store.namespace.as_deref().unwrap_or_default();
+        let reason = match &store.status.trouble {
+            Some((Trouble::Forbidden(_), ..)) => "forbidden",
+            Some((Trouble::Absent, ..)) => "absent",
+            Some((Trouble::Failing, ..)) => "failing",
+            None => "",
+        };
+        let labels = [
+            ("resource", store.kind.plural()),
+            ("namespace", namespace),
+            ("fields", &store.fields),
+            ("reason", reason),
+        ];
+        page.sample(&labels, u8::from(store.status.synced && reason.is_empty()));
+    }
+}
+
+/// A page being written.
+#[derive(Default)]
+struct Page(String, &'static str);
+
+impl Page {
+    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.1 = name;
+        self.write(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+    }
+
+    /// A sample of the family begun last.
+    fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        let name = self.1;
+        self.write(name);
+        for (i, (label, value)) in labels.iter().enumerate() {
+            let value = value
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('\n', "\\n");
+            let before = if i == 0 { '{' } else { ',' };
+            self.write(format_args!("{before}{label}=\"{value}\""));
+        }
+        self.write(if labels.is_empty() { " " } else { "} " });
+        self.write(format_args!("{value}\n"));
+    }
+
+    fn write(&mut self, what: impl Display) {
+        // Writing to a string cannot fail.
+        write!(self.0, "{what}").ok();
+    }
+}

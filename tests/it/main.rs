@@ -27,3 +27,4 @@ mod receiver;
 mod scrape;
 mod swap;
 mod textparse;
+mod program;

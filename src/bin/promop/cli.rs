@@ -102,7 +102,7 @@ const RUN: &[Group] = &[
     Group::Output,
     Group::Settings,
 ];
-const GENERATE: &[Group] = &[Group::Generate, Group::Selection];
+const GENERATE: &[Group] = &[Group::Generate, Group::Selection, Group::Settings];
 
 const FLAGS: &[Flag] = &[
     Flag {

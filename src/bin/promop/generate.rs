@@ -3,6 +3,7 @@
 use crate::Exit;
 use crate::check::read;
 use crate::cli::Args;
+use crate::run;
 use prometheus_operator_receiver::kube::manifest::{self, Object};
 use prometheus_operator_receiver::operator::{self, Assets, Generated, Settings, Snapshot, expand};
 use std::io;
@@ -107,7 +108,7 @@ fn settings(args: &Args, objects: &[Object]) -> Result<Settings, String> {
             }
             settings
         }
-        None => Settings::default(),
+        None => run::settings(args)?.prometheus,
     };
     args.select(&mut settings);
     Ok(settings)

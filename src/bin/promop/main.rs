@@ -2,13 +2,13 @@
 //! environment, standard output, signals and exit codes.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr)] // this is where they belong
-#![allow(dead_code)] // until `run` is wired to the receiver
 
 mod check;
 mod cli;
 mod generate;
 mod logging;
 mod otlp;
+mod run;
 mod selector;
 mod signal;
 
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Check(file) => check::check(&file),
         Command::Generate(args) => generate::generate(&args),
-        Command::Run(_) => Err("run is not built yet".to_owned()),
+        Command::Run(args) => run::run(&args),
         Command::Version => print(&version()),
         Command::Help(text) => print(&text),
     };

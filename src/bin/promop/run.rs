@@ -1,0 +1,136 @@
+//! `promop run`: settings → receiver → wait for signals → stop.
+
+use crate::Exit;
+use crate::cli::{Args, Output};
+use crate::signal::{Event, Events};
+use crate::{logging, otlp};
+use log::{info, warn};
+use prometheus_operator_receiver::exporters::{Format, Lines, OtlpHttp};
+use prometheus_operator_receiver::receiver::{Receiver, Settings, Source};
+use prometheus_operator_receiver::rt::files::Disk;
+use prometheus_operator_receiver::translate;
+use std::collections::BTreeMap;
+use std::io;
+
+/// Scrapes until SIGTERM or SIGINT.
+///
+/// # Errors
+/// The settings cannot be honoured, or the receiver cannot be started.
+pub(crate) fn run(args: &Args) -> Result<Exit, String> {
+    // A variable that is no text cannot be one that is read here.
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let environment: BTreeMap<String, String> = std::env::vars_os().filter_map(text).collect();
+    logging::start(args.log_level, environment.get("RUST_LOG").map(String::as_str));
+    let mut events = Events::catch().map_err(|err| format!("signals cannot be caught: {err}"))?;
+
+    let settings = settings(args)?;
+    let deadline = settings.shutdown_timeout;
+    let builder = Receiver::builder(settings).environment(environment.clone());
+    let lines = |format| Lines::new("stdout", io::stdout(), format, translate::Settings::default());
+    let builder = match args.output {
+        Output::StdoutText => builder.exporter(lines(Format::Readable)),
+        Output::StdoutJson => builder.exporter(lines(Format::OtlpJson)),
+        Output::Otlp => {
+            let (settings, ignored) = otlp::settings(args, &|name| environment.get(name).cloned())?;
+            for part in ignored {
+                warn!("ignored: {part}");
+            }
+            info!("sending OTLP url={}", settings.url);
+            builder.exporter(OtlpHttp::new(settings, &Disk).map_err(|err| format!("OTLP: {err}"))?)
+        }
+    };
+    let running = builder.start().map_err(|err| format!("{err:#}"))?;
+    let admin = running.admin_address().map_or_else(|| "none".to_owned(), |at| format!("http://{at}"));
+    info!("started version={} admin={admin}", env!("CARGO_PKG_VERSION"));
+
+    while events.next() == Event::Reload {
+        info!("SIGHUP: reading files again");
+        running.reload();
+    }
+    info!("stopping, queues have {deadline:?}");
+    let report = running.stop(deadline);
+    info!("{report}");
+    Ok(Exit::Fine)
+}
+
+/// The settings file, with what flags say in its place.
+pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
+    let mut settings = match &args.settings {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|err| format!("{}: {err}", path.display()))?;
+            Settings::from_yaml(&text).map_err(|err| format!("{}: {err:#}", path.display()))?
+        }
+        None => Settings::default(),
+    };
+    if let Some(folder) = &args.from_dir {
+        settings.source = Source::Folder(folder.clone());
+    } else if args.no_kubernetes {
+        settings.source = Source::None;
+    } else if args.kubeconfig.is_some() || args.context.is_some() {
+        let (path, context) = (args.kubeconfig.clone(), args.context.clone());
+        settings.source = Source::Kubeconfig { path, context };
+    }
+    if !args.namespaces.is_empty() || !args.deny_namespaces.is_empty() {
+        settings.namespaces.clone_from(&args.namespaces);
+        settings.deny_namespaces.clone_from(&args.deny_namespaces);
+    }
+    if let Some(file) = &args.additional_scrape_configs {
+        settings.additional_scrape_configs = Some(file.clone());
+    }
+    if let Some(address) = args.listen {
+        settings.web_listen_address = Some(address);
+    }
+    if let Some(timeout) = args.shutdown_timeout {
+        settings.shutdown_timeout = timeout;
+    }
+    args.select(&mut settings.prometheus);
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Command, parse_args};
+    use std::ffi::OsString;
+    use std::io::Write;
+    use std::time::Duration;
+
+    fn settings_of(line: &str) -> Result<Settings, String> {
+        match parse_args(line.split_whitespace().map(OsString::from)) {
+            Ok(Command::Run(args)) => settings(&args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"denyNamespaces: [x]\nshutdownTimeout: 3\nprometheus: {scrapeInterval: 7s, podMonitorSelector: {matchLabels: {a: b}}}\n")
+            .unwrap();
+        let path = file.path().display();
+        let found = settings_of(&format!("--settings {path}")).unwrap();
+        assert_eq!(found.deny_namespaces, ["x"]);
+        assert_eq!(found.shutdown_timeout, Duration::from_secs(3));
+        assert_eq!(found.source, Source::Cluster);
+        assert_eq!(found.prometheus.spec.scrape_interval.as_deref(), Some("7s"));
+
+        let flags = "--namespaces y --shutdown-timeout 4s --from-dir d --pod-monitor-selector c=d";
+        let found = settings_of(&format!("--settings {path} {flags}")).unwrap();
+        assert_eq!((found.namespaces, found.deny_namespaces), (vec!["y".to_owned()], Vec::new()));
+        assert_eq!(found.shutdown_timeout, Duration::from_secs(4));
+        assert_eq!(found.source, Source::Folder("d".into()));
+        let selector = found.prometheus.spec.pod_monitor_selector.unwrap();
+        assert_eq!(selector.match_labels.get("c").map(String::as_str), Some("d"));
+        assert!(selector.match_labels.get("a").is_none());
+    }
+
+    #[test]
+    fn without_flags_the_defaults_hold() {
+        let found = settings_of("").unwrap();
+        assert_eq!(found.source, Source::Cluster);
+        assert_eq!(found.web_listen_address.map(|at| at.to_string()).as_deref(), Some("127.0.0.1:9099"));
+        assert!(found.namespaces.is_empty());
+    }
+}

@@ -214,7 +214,7 @@ def monitors_arrive(cluster, promop, node, app):
     check("scraped with the password of the Secret", app.log and app.refused == 0, app.refused)
     wanted = {
         f"{NODE}:9100": (f"serviceMonitor/{A}/node-exporter/0", "up"),
-        f"{APP}:8080": (f"podMonitor/{B}/app", "up"),
+        f"{APP}:8080": (f"podMonitor/{B}/app/0", "up"),
     }
     targets = within(5, lambda: promop.targets() if promop.targets() == wanted else None)
     check("/api/v1/targets shows both up", targets, promop.targets())

@@ -37,7 +37,11 @@ impl Program {
     }
 
     fn wait_for(&self, text: &Text, what: &str) {
-        until(what, || text.lock().unwrap().contains(what), || self.err.lock().unwrap().clone());
+        until(
+            what,
+            || text.lock().unwrap().contains(what),
+            || self.err.lock().unwrap().clone(),
+        );
     }
 
     fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
@@ -46,7 +50,13 @@ impl Program {
 
     fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// The exit code; none if a signal ended it.
@@ -56,7 +66,11 @@ impl Program {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
-            assert!(began.elapsed() < PATIENCE, "it does not end: {}", self.err.lock().unwrap());
+            assert!(
+                began.elapsed() < PATIENCE,
+                "it does not end: {}",
+                self.err.lock().unwrap()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -76,7 +90,9 @@ fn collect(mut from: impl Read + Send + 'static) -> Text {
     std::thread::spawn(move || {
         let mut piece = [0; 4096];
         while let Ok(n @ 1..) = from.read(&mut piece) {
-            into.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..n]));
+            into.lock()
+                .unwrap()
+                .push_str(&String::from_utf8_lossy(&piece[..n]));
         }
     });
     text
@@ -85,13 +101,20 @@ fn collect(mut from: impl Read + Send + 'static) -> Text {
 fn until(what: &str, holds: impl Fn() -> bool, log: impl Fn() -> String) {
     let began = Instant::now();
     while !holds() {
-        assert!(began.elapsed() < PATIENCE, "{what} does not happen: {}", log());
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{what} does not happen: {}",
+            log()
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// The body behind a path of the status endpoints; empty if nobody answers.
@@ -101,17 +124,27 @@ fn page(address: SocketAddr, path: &str) -> String {
     };
     let mut answer = String::new();
     let asked = write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
-    asked.and_then(|()| stream.read_to_string(&mut answer)).unwrap_or_default();
-    answer.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned())
+    asked
+        .and_then(|()| stream.read_to_string(&mut answer))
+        .unwrap_or_default();
+    answer
+        .split_once("\r\n\r\n")
+        .map_or_else(String::new, |(_, body)| body.to_owned())
 }
 
 /// The demo folder, with another port, so that tests can run side by side.
 fn demo(port: u16) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/demo")).unwrap() {
+    for entry in
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/demo")).unwrap()
+    {
         let entry = entry.unwrap();
         let text = std::fs::read_to_string(entry.path()).unwrap();
-        std::fs::write(folder.path().join(entry.file_name()), text.replace("9099", &port.to_string())).unwrap();
+        std::fs::write(
+            folder.path().join(entry.file_name()),
+            text.replace("9099", &port.to_string()),
+        )
+        .unwrap();
     }
     folder
 }
@@ -121,18 +154,33 @@ fn the_demo_does_what_the_readme_says() {
     let address = free_address();
     let folder = demo(address.port());
     let (dir, listen) = (folder.path().to_str().unwrap(), address.to_string());
-    let program = Program::start(&["run", "--from-dir", dir, "--output", "stdout", "--web.listen-address", &listen]);
+    let program = Program::start(&[
+        "run",
+        "--from-dir",
+        dir,
+        "--output",
+        "stdout",
+        "--web.listen-address",
+        &listen,
+    ]);
     program.wait_for(&program.err, "name=broken");
     program.wait_for(&program.out, "\nup{");
     let targets = page(address, "/api/v1/targets");
-    assert!(targets.contains("serviceMonitor/demo/promop/0"), "{targets}");
+    assert!(
+        targets.contains("serviceMonitor/demo/promop/0"),
+        "{targets}"
+    );
     assert!(!targets.contains("podMonitor/demo/broken"), "{targets}");
     assert_eq!(page(address, "/-/ready"), "promop is ready.\n");
     assert!(page(address, "/config").contains("job_name: serviceMonitor/demo/promop/0"));
 
     let broken = folder.path().join("pod-monitor-broken.yaml");
     let text = std::fs::read_to_string(&broken).unwrap();
-    std::fs::write(&broken, text.replace("scrapeTimeout: 10s", "scrapeTimeout: 2s")).unwrap();
+    std::fs::write(
+        &broken,
+        text.replace("scrapeTimeout: 10s", "scrapeTimeout: 2s"),
+    )
+    .unwrap();
     program.wait_until("the mended monitor's target", || {
         page(address, "/api/v1/targets").contains("podMonitor/demo/broken")
     });
@@ -182,7 +230,11 @@ fn what_was_scraped_before_sigterm_reaches_a_slow_backend() {
     program.wait_until("ten scrapes", || target.asked().len() >= 10);
     program.signal("TERM");
     assert_eq!(program.ends(), Some(0));
-    let delivered: usize = backend.received().iter().map(|request| request.values("a").len()).sum();
+    let delivered: usize = backend
+        .received()
+        .iter()
+        .map(|request| request.values("a").len())
+        .sum();
     assert_eq!(delivered, target.asked().len());
 }
 
@@ -196,7 +248,11 @@ fn a_dead_backend_holds_up_the_end_until_the_deadline_only() {
     let began = Instant::now();
     assert_eq!(program.ends(), Some(0));
     // A request alone may take 10 s: so it was cut, not waited for.
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[test]
@@ -227,9 +283,20 @@ fn sighup_reads_additional_scrape_configs_again() {
 
 #[track_caller]
 fn check(args: &[&str], code: i32, out: &str, err: &str) {
-    let done = Command::new(env!("CARGO_BIN_EXE_promop")).args(args).env_clear().output().unwrap();
-    let (got_out, got_err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-    assert_eq!(done.status.code(), Some(code), "{args:?}: {got_out}{got_err}");
+    let done = Command::new(env!("CARGO_BIN_EXE_promop"))
+        .args(args)
+        .env_clear()
+        .output()
+        .unwrap();
+    let (got_out, got_err) = (
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr),
+    );
+    assert_eq!(
+        done.status.code(),
+        Some(code),
+        "{args:?}: {got_out}{got_err}"
+    );
     assert!(got_out.contains(out), "{args:?}: {got_out}");
     assert!(got_err.contains(err), "{args:?}: {got_err}");
 }
@@ -240,19 +307,43 @@ fn exit_codes() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (good, bad) = (path("good.yml"), path("bad.yml"));
     std::fs::write(&good, "scrape_configs:\n- job_name: a\n").unwrap();
-    std::fs::write(&bad, "scrape_configs:\n- job_name: a\n  scrape_intervall: 1s\n").unwrap();
+    std::fs::write(
+        &bad,
+        "scrape_configs:\n- job_name: a\n  scrape_intervall: 1s\n",
+    )
+    .unwrap();
     check(&["version"], 0, env!("CARGO_PKG_VERSION"), "");
     check(&["check", &good], 0, "ok\n", "");
     check(&["check", &bad], 1, "", "line 3");
     check(&["check", &path("none.yml")], 1, "", "none.yml: ");
-    check(&["run", "--form-dir", "x"], 2, "", "did you mean --from-dir?");
-    check(&["run", "--no-kubernetes"], 1, "", "additionalScrapeConfigs");
+    check(
+        &["run", "--form-dir", "x"],
+        2,
+        "",
+        "did you mean --from-dir?",
+    );
+    check(
+        &["run", "--no-kubernetes"],
+        1,
+        "",
+        "additionalScrapeConfigs",
+    );
     check(&["run", "--settings", &good], 1, "", "good.yml: ");
 
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/demo");
     let demo = demo.to_str().unwrap();
-    check(&["generate", demo], 3, "- job_name: serviceMonitor/demo/promop/0\n", "PodMonitor demo/broken: ");
+    check(
+        &["generate", demo],
+        3,
+        "- job_name: serviceMonitor/demo/promop/0\n",
+        "PodMonitor demo/broken: ",
+    );
     let fine = Path::new(demo).join("service-monitor.yaml");
-    check(&["generate", fine.to_str().unwrap()], 0, "- job_name: serviceMonitor/demo/promop/0\n", "");
+    check(
+        &["generate", fine.to_str().unwrap()],
+        0,
+        "- job_name: serviceMonitor/demo/promop/0\n",
+        "",
+    );
     check(&["generate", &good], 3, "scrape_configs: []\n", "no kind");
 }

@@ -22,13 +22,23 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
     let environment: BTreeMap<String, String> = std::env::vars_os().filter_map(text).collect();
-    logging::start(args.log_level, environment.get("RUST_LOG").map(String::as_str));
+    logging::start(
+        args.log_level,
+        environment.get("RUST_LOG").map(String::as_str),
+    );
     let mut events = Events::catch().map_err(|err| format!("signals cannot be caught: {err}"))?;
 
     let settings = settings(args)?;
     let deadline = settings.shutdown_timeout;
     let builder = Receiver::builder(settings).environment(environment.clone());
-    let lines = |format| Lines::new("stdout", io::stdout(), format, translate::Settings::default());
+    let lines = |format| {
+        Lines::new(
+            "stdout",
+            io::stdout(),
+            format,
+            translate::Settings::default(),
+        )
+    };
     let builder = match args.output {
         Output::StdoutText => builder.exporter(lines(Format::Readable)),
         Output::StdoutJson => builder.exporter(lines(Format::OtlpJson)),
@@ -42,8 +52,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
         }
     };
     let running = builder.start().map_err(|err| format!("{err:#}"))?;
-    let admin = running.admin_address().map_or_else(|| "none".to_owned(), |at| format!("http://{at}"));
-    info!("started version={} admin={admin}", env!("CARGO_PKG_VERSION"));
+    let admin = running
+        .admin_address()
+        .map_or_else(|| "none".to_owned(), |at| format!("http://{at}"));
+    info!(
+        "started version={} admin={admin}",
+        env!("CARGO_PKG_VERSION")
+    );
 
     while events.next() == Event::Reload {
         info!("SIGHUP: reading files again");
@@ -59,7 +74,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
 pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
     let mut settings = match &args.settings {
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|err| format!("{}: {err}", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|err| format!("{}: {err}", path.display()))?;
             Settings::from_yaml(&text).map_err(|err| format!("{}: {err:#}", path.display()))?
         }
         None => Settings::default(),
@@ -118,19 +134,28 @@ mod tests {
 
         let flags = "--namespaces y --shutdown-timeout 4s --from-dir d --pod-monitor-selector c=d";
         let found = settings_of(&format!("--settings {path} {flags}")).unwrap();
-        assert_eq!((found.namespaces, found.deny_namespaces), (vec!["y".to_owned()], Vec::new()));
+        assert_eq!(
+            (found.namespaces, found.deny_namespaces),
+            (vec!["y".to_owned()], Vec::new())
+        );
         assert_eq!(found.shutdown_timeout, Duration::from_secs(4));
         assert_eq!(found.source, Source::Folder("d".into()));
         let selector = found.prometheus.spec.pod_monitor_selector.unwrap();
-        assert_eq!(selector.match_labels.get("c").map(String::as_str), Some("d"));
-        assert!(selector.match_labels.get("a").is_none());
+        assert_eq!(
+            selector.match_labels.get("c").map(String::as_str),
+            Some("d")
+        );
+        assert!(!selector.match_labels.contains_key("a"));
     }
 
     #[test]
     fn without_flags_the_defaults_hold() {
         let found = settings_of("").unwrap();
         assert_eq!(found.source, Source::Cluster);
-        assert_eq!(found.web_listen_address.map(|at| at.to_string()).as_deref(), Some("127.0.0.1:9099"));
+        assert_eq!(
+            found.web_listen_address.map(|at| at.to_string()).as_deref(),
+            Some("127.0.0.1:9099")
+        );
         assert!(found.namespaces.is_empty());
     }
 }

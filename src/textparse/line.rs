@@ -48,12 +48,18 @@ pub(super) struct Page<'p> {
     end: u8,
     /// The whole page is UTF-8: nothing in it needs a check of its own.
     utf8: bool,
+    /// There is a backslash somewhere.
+    escapes: bool,
 }
 
 impl<'p> Page<'p> {
     pub(super) fn new(bytes: &'p [u8], end: u8) -> Self {
-        let utf8 = bytes.is_ascii() || std::str::from_utf8(bytes).is_ok();
-        Self { bytes, end, utf8 }
+        Self {
+            bytes,
+            end,
+            utf8: bytes.is_ascii() || std::str::from_utf8(bytes).is_ok(),
+            escapes: memchr::memchr(b'\\', bytes).is_some(),
+        }
     }
 
     pub(super) fn at(&self, i: usize) -> u8 {
@@ -77,6 +83,13 @@ impl<'p> Page<'p> {
             .iter()
             .position(|byte| !is(*byte, class))
             .unwrap_or(rest.len())
+    }
+
+    /// The end of a bare name at `i`. Names come again and again: what equals `known`, the last one, is not looked at singly.
+    pub(super) fn name_end(&self, i: usize, known: Span, class: u8) -> usize {
+        let known = self.get(known);
+        let is_known = self.from(i).starts_with(known);
+        self.skip(if is_known { i + known.len() } else { i }, class)
     }
 
     pub(super) fn skip_nul(&self, mut i: usize) -> usize {
@@ -111,7 +124,9 @@ impl<'p> Page<'p> {
     pub(super) fn quoted_value(&self, open: usize, may_break: bool) -> Option<usize> {
         let mut i = open + 1;
         loop {
-            i += if may_break {
+            i += if may_break && !self.escapes {
+                find_quote(self.from(i))?
+            } else if may_break {
                 memchr::memchr2(b'"', b'\\', self.from(i))?
             } else {
                 memchr::memchr3(b'"', b'\\', b'\n', self.from(i))?
@@ -150,6 +165,24 @@ impl<'p> Page<'p> {
     }
 }
 
+/// The first quote. Most values are short, and then eight bytes at a time beat a call.
+fn find_quote(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    const QUOTES: u64 = ONES * b'"' as u64;
+    let mut at = 0;
+    for word in text.as_chunks::<8>().0.iter().take(4) {
+        let zeroed = u64::from_le_bytes(*word) ^ QUOTES;
+        // The lowest bit set stands in the first byte that is zero.
+        let found = zeroed.wrapping_sub(ONES) & !zeroed & (ONES << 7);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = text.get(at..)?;
+    Some(at + memchr::memchr(b'"', rest)?)
+}
+
 /// Bytes shown of a line in front of an error in it.
 const SHOWN: usize = 100;
 
@@ -163,6 +196,34 @@ pub(super) fn span(start: usize, end: usize) -> Span {
 pub(super) struct LabelAt {
     pub(super) name: Span,
     pub(super) value: Span,
+}
+
+impl LabelAt {
+    /// Where this label ends if it stands at `i` again, and as what, written `name="value"`. Lines resemble the one before: an
+    /// equal label, or at least an equal name, needs no lexing.
+    pub(super) fn again(&self, page: &Page<'_>, i: usize) -> Option<(Self, usize)> {
+        let text = page.from(i);
+        let (name, value) = (self.name, self.value);
+        // Anything else between name and value, or NULs behind the quote, is left to the lexer.
+        if value.0 != name.1 + 2
+            || page.at(name.1 as usize) != b'='
+            || page.at(value.1 as usize) != b'"'
+        {
+            return None;
+        }
+        let whole = page.get((name.0, value.1 + 1));
+        let value_at = i + (value.0 - name.0) as usize;
+        let end = if text.starts_with(whole) {
+            i + whole.len()
+        } else if text.starts_with(page.get((name.0, value.0))) && !page.escapes && page.utf8 {
+            value_at + find_quote(page.from(value_at))? + 1
+        } else {
+            return None;
+        };
+        let name = span(i, i + (name.1 - name.0) as usize);
+        let value = span(value_at, end - 1);
+        (page.at(end) != 0).then_some((Self { name, value }, end))
+    }
 }
 
 /// The sample that was read last.

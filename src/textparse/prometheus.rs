@@ -13,6 +13,8 @@ pub(super) struct Reader<'p> {
     page: Page<'p>,
     at: usize,
     kind: MetricKind,
+    /// The last bare name of a metric or family.
+    bare_name: Span,
     pub(super) sample: Sample<'p>,
 }
 
@@ -24,6 +26,7 @@ impl<'p> Reader<'p> {
             page,
             at: 0,
             kind: MetricKind::Unknown,
+            bare_name: (0, 0),
             sample: Sample::new(page, type_and_unit),
         }
     }
@@ -99,7 +102,7 @@ impl<'p> Reader<'p> {
                 (span(name_at + 1, end - 1), end)
             }
             first if is(first, METRIC_START) => {
-                let end = self.page.skip(name_at, METRIC_REST);
+                let end = self.bare_name(name_at);
                 (span(name_at, end), end)
             }
             _ => {
@@ -149,30 +152,50 @@ impl<'p> Reader<'p> {
     }
 
     fn series(&mut self, start: usize, first: usize) -> Result<Step, Error> {
-        self.sample.labels.clear();
         let mut name = None;
         let mut end = first;
         if self.page.at(first) != b'{' {
-            end = self.page.skip(first, METRIC_REST);
+            end = self.bare_name(first);
             // Blanks in front of a bare name belong to it.
             name = Some(span(start, end));
         }
         let mut i = self.skip_blanks(end);
+        let mut n_labels = 0;
         if self.page.at(i) == b'{' {
-            end = self.labels(i + 1, &mut name)?;
+            end = self.labels(i + 1, &mut name, &mut n_labels)?;
             i = self.skip_blanks(end);
         }
+        self.sample.labels.truncate(n_labels);
         self.sample.name = name.ok_or_else(|| self.page.error(i, "the series has no name"))?;
         self.sample.place.series = span(start, end);
         self.sample.kind = self.kind;
         self.value(i)
     }
 
-    /// The labels behind an opening brace, up to behind the closing one.
-    fn labels(&mut self, open: usize, name: &mut Option<Span>) -> Result<usize, Error> {
+    fn bare_name(&mut self, start: usize) -> usize {
+        let end = self.page.name_end(start, self.bare_name, METRIC_REST);
+        self.bare_name = span(start, end);
+        end
+    }
+
+    /// The labels behind an opening brace, up to behind the closing one. They take the places of the last sample's, `n` of them.
+    fn labels(
+        &mut self,
+        open: usize,
+        name: &mut Option<Span>,
+        n: &mut usize,
+    ) -> Result<usize, Error> {
         let page = self.page;
         let mut i = self.skip_blanks(open);
         loop {
+            if let Some(last) = self.sample.labels.get_mut(*n)
+                && let Some((again, end)) = last.again(&page, i)
+            {
+                *last = again;
+                *n += 1;
+                i = self.comma(end);
+                continue;
+            }
             let start = i;
             let (label, after) = match page.at(i) {
                 b'}' => return Ok(i + 1),
@@ -215,12 +238,23 @@ impl<'p> Reader<'p> {
                 return Err(page.error(value_at, "the label value is not UTF-8"));
             }
             let value = span(value_at + 1, i - 1);
-            self.sample.labels.push(LabelAt { name: label, value });
-            i = self.skip_blanks(i);
-            // The comma may be missing.
-            if page.at(i) == b',' {
-                i = self.skip_blanks(i + 1);
+            let label = LabelAt { name: label, value };
+            match self.sample.labels.get_mut(*n) {
+                Some(last) => *last = label,
+                None => self.sample.labels.push(label),
             }
+            *n += 1;
+            i = self.comma(i);
+        }
+    }
+
+    /// Behind the comma that follows a label; it may be missing.
+    fn comma(&self, i: usize) -> usize {
+        let i = self.skip_blanks(i);
+        if self.page.at(i) == b',' {
+            self.skip_blanks(i + 1)
+        } else {
+            i
         }
     }
 

@@ -201,7 +201,12 @@ pub(super) struct LabelAt {
 impl LabelAt {
     /// Where this label ends if it stands at `i` again, and as what, written `name="value"`. Lines resemble the one before: an
     /// equal label, or at least an equal name, needs no lexing.
-    pub(super) fn again(&self, page: &Page<'_>, i: usize) -> Option<(Self, usize)> {
+    pub(super) fn again(
+        &self,
+        page: &Page<'_>,
+        i: usize,
+        may_break: bool,
+    ) -> Option<(Self, usize)> {
         let text = page.from(i);
         let (name, value) = (self.name, self.value);
         // Anything else between name and value, or NULs behind the quote, is left to the lexer.
@@ -216,7 +221,12 @@ impl LabelAt {
         let end = if text.starts_with(whole) {
             i + whole.len()
         } else if text.starts_with(page.get((name.0, value.0))) && !page.escapes && page.utf8 {
-            value_at + find_quote(page.from(value_at))? + 1
+            let length = find_quote(page.from(value_at))?;
+            let value = span(value_at, value_at + length);
+            if !may_break && memchr::memchr(b'\n', page.get(value)).is_some() {
+                return None;
+            }
+            value_at + length + 1
         } else {
             return None;
         };
@@ -258,6 +268,7 @@ impl<'p> Sample<'p> {
     }
 
     /// What `step` found, this sample if it was one. Help texts are as `unescape` says.
+    #[inline]
     pub(super) fn entry<'e>(
         &'e self,
         step: Step,

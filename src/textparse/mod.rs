@@ -220,12 +220,17 @@ impl<'p> Parser<'p> {
 
     /// The next entry; `None` at the end. After an error nothing more comes.
     #[allow(clippy::should_implement_trait)] // entries borrow from the parser
+    #[inline]
     pub fn next(&mut self) -> Option<Result<Entry<'_>, Error>> {
         if self.ended {
             return None;
         }
         let entry = match &mut self.reader {
-            Reader::Text(reader) => reader.next(),
+            Reader::Text(reader) => match reader.step() {
+                Ok(Step::End) => None,
+                Ok(step) => return Some(Ok(reader.entry(step))),
+                Err(error) => Some(Err(error)),
+            },
             Reader::Converting(reader) => reader.next(),
             Reader::Protobuf(reader) => reader.next(),
         };
@@ -235,14 +240,6 @@ impl<'p> Parser<'p> {
 }
 
 impl<'p> TextReader<'p> {
-    fn next(&mut self) -> Option<Result<Entry<'_>, Error>> {
-        match self.step() {
-            Ok(Step::End) => None,
-            Ok(step) => Some(Ok(self.entry(step))),
-            Err(error) => Some(Err(error)),
-        }
-    }
-
     fn step(&mut self) -> Result<Step, Error> {
         match self {
             Self::Prometheus(reader) => reader.step(),

@@ -34,6 +34,8 @@ pub(super) struct Cursor<'p> {
     unit: Span,
     /// Length of the name on the last line of metadata.
     pub(super) family_length: usize,
+    /// The last bare name of a metric or family.
+    bare_name: Span,
 }
 
 /// What is done with the exemplar of a line.
@@ -54,6 +56,7 @@ impl<'p> Reader<'p> {
                 kind: MetricKind::Unknown,
                 unit: (0, 0),
                 family_length: 0,
+                bare_name: (0, 0),
             },
             sample: Sample::new(page, type_and_unit),
             exemplar_labels: Vec::new(),
@@ -173,7 +176,7 @@ impl<'p> Cursor<'p> {
                 (span(name_at + 1, end - 1), end)
             }
             first if is(first, METRIC_START) => {
-                let end = page.skip(name_at, METRIC_REST);
+                let end = self.bare_name(name_at);
                 (span(name_at, end), end)
             }
             _ => {
@@ -257,16 +260,23 @@ impl<'p> Cursor<'p> {
         sample: &mut Sample<'p>,
         exemplars: Exemplars<'_>,
     ) -> Result<Step, Error> {
-        sample.labels.clear();
         let mut name = None;
         let mut end = start;
         if self.page.at(start) != b'{' {
-            end = self.page.skip(start, METRIC_REST);
+            end = self.bare_name(start);
             name = Some(span(start, end));
         }
+        let mut n_labels = 0;
         if self.page.at(end) == b'{' {
-            end = labels(self.page, end + 1, &mut sample.labels, Some(&mut name))?;
+            end = labels(
+                self.page,
+                end + 1,
+                &mut sample.labels,
+                &mut n_labels,
+                Some(&mut name),
+            )?;
         }
+        sample.labels.truncate(n_labels);
         sample.name = name.ok_or_else(|| self.page.error(end, "the series has no name"))?;
         sample.place.series = span(start, end);
         sample.kind = self.kind;
@@ -277,6 +287,12 @@ impl<'p> Cursor<'p> {
         sample.timestamp = None;
         sample.place.timestamp = (0, 0);
         self.rest(i, sample, exemplars)
+    }
+
+    fn bare_name(&mut self, start: usize) -> usize {
+        let end = self.page.name_end(start, self.bare_name, METRIC_REST);
+        self.bare_name = span(start, end);
+        end
     }
 
     /// What follows a sample's value.
@@ -312,16 +328,27 @@ impl<'p> Cursor<'p> {
     }
 }
 
-/// The labels behind an opening brace, up to behind the closing one. A sample's may hold its name; an exemplar has none.
+/// The labels behind an opening brace, up to behind the closing one. They take the places of those read last, `n` of them. A
+/// sample's may hold its name; an exemplar has none.
 fn labels(
     page: Page<'_>,
     open: usize,
     out: &mut Vec<LabelAt>,
+    n: &mut usize,
     mut series_name: Option<&mut Option<Span>>,
 ) -> Result<usize, Error> {
     let mut i = open;
     loop {
         let start = i;
+        let last = out.get_mut(*n).filter(|_| series_name.is_some());
+        if let Some(last) = last
+            && let Some((again, end)) = last.again(&page, i, false)
+        {
+            *last = again;
+            *n += 1;
+            i = comma(page, end)?;
+            continue;
+        }
         let (name, end) = match page.at(i) {
             b'}' => return Ok(i + 1),
             b'"' => {
@@ -357,12 +384,22 @@ fn labels(
             return Err(page.error(value_at, "the label value is not UTF-8"));
         }
         let value = span(value_at + 1, i - 1);
-        out.push(LabelAt { name, value });
-        match page.at(i) {
-            b',' => i += 1,
-            b'}' => {}
-            _ => return Err(page.error(i, "expected a comma or a brace behind a label")),
+        let label = LabelAt { name, value };
+        match out.get_mut(*n) {
+            Some(last) => *last = label,
+            None => out.push(label),
         }
+        *n += 1;
+        i = comma(page, i)?;
+    }
+}
+
+/// Behind the comma that follows a label, or at the brace.
+fn comma(page: Page<'_>, i: usize) -> Result<usize, Error> {
+    match page.at(i) {
+        b',' => Ok(i + 1),
+        b'}' => Ok(i),
+        _ => Err(page.error(i, "expected a comma or a brace behind a label")),
     }
 }
 
@@ -404,8 +441,9 @@ impl Exemplars<'_> {
             Self::Skip => return skip_exemplar(page, open),
             Self::Read(places, exemplar, found) => (places, exemplar, found),
         };
-        places.clear();
-        let end = labels(page, open, places, None)?;
+        let mut n_labels = 0;
+        let end = labels(page, open, places, &mut n_labels, None)?;
+        places.truncate(n_labels);
         let (value, mut i) = value(page, end)?;
         exemplar.value = value;
         exemplar.timestamp = None;

@@ -76,6 +76,16 @@ impl<'p> Reader<'p> {
 
     /// `HELP` or `TYPE` and blanks from `i`: which, and what follows. NULs between them don't count.
     fn keyword(&self, i: usize) -> Option<(bool, usize)> {
+        // Nearly always the word and one blank, and then the name.
+        match self.page.from(i) {
+            [b'H', b'E', b'L', b'P', b' ', next, ..] if is(*next, METRIC_START) => {
+                return Some((true, i + 5));
+            }
+            [b'T', b'Y', b'P', b'E', b' ', next, ..] if is(*next, METRIC_START) => {
+                return Some((false, i + 5));
+            }
+            _ => {}
+        }
         let (is_help, rest) = match self.page.at(i) {
             b'H' => (true, *b"ELP"),
             b'T' => (false, *b"YPE"),
@@ -189,7 +199,7 @@ impl<'p> Reader<'p> {
         let mut i = self.skip_blanks(open);
         loop {
             if let Some(last) = self.sample.labels.get_mut(*n)
-                && let Some((again, end)) = last.again(&page, i)
+                && let Some((again, end)) = last.again(&page, i, true)
             {
                 *last = again;
                 *n += 1;

@@ -8,6 +8,7 @@ mod global;
 mod job;
 mod loader;
 mod paths;
+pub mod print;
 mod rules;
 mod scalar;
 mod sd;

@@ -41,6 +41,17 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// A URL without its password.
+pub(super) fn redacted(text: &str) -> String {
+    let Ok(mut url) = parse(text) else {
+        return text.to_owned();
+    };
+    if let Some((_, Some(password))) = &mut url.user {
+        *password = b"xxxxx".to_vec();
+    }
+    url.to_string()
+}
+
 fn parse_without_fragment(text: &str) -> Result<Url, String> {
     if text.bytes().any(|b| b < b' ' || b == 0x7f) {
         return Err("invalid control character in URL".to_owned());

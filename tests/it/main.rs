@@ -14,6 +14,7 @@
 
 mod crds;
 mod discovery;
+mod differential;
 mod exporters;
 mod fake;
 #[allow(dead_code)] // until every area's harness is written

@@ -12,6 +12,8 @@ use prometheus_operator_receiver::model::labels::Labels;
 use prometheus_operator_receiver::model::name::ValidationScheme;
 use prometheus_operator_receiver::model::relabel::RelabelRules;
 use prometheus_operator_receiver::rt::files::{Disk, Files};
+use prometheus_operator_receiver::wire::yaml::resolve::looks_typed;
+use prometheus_operator_receiver::wire::yaml::{self, Data, Node, Style};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,12 +51,47 @@ pub fn check(case: &Path) -> Vec<Outcome> {
     let verdict = match loaded {
         Err(_) if is_job_name_not_utf8(&want) => Verdict::ByRule("job name not UTF-8"),
         Err(error) => Verdict::Differs(format!("refused: {error}")),
-        Ok(loaded) => json::compare(&document(&loaded), &without_client_errors(want)).into(),
+        Ok(loaded) => fields_and_text(case, &loaded, want).into(),
     };
     vec![Outcome {
         name: name_of(case),
         verdict,
     }]
+}
+
+fn fields_and_text(case: &Path, loaded: &Config, want: Value) -> Result<(), String> {
+    json::compare(&document(loaded), &without_client_errors(want))?;
+    let ours = config::print::document(loaded);
+    let want = std::fs::read_to_string(case.join("loaded.yaml")).unwrap();
+    let sections = |text: &str| {
+        let root = yaml::parse(text.as_bytes()).unwrap().unwrap();
+        let Value::Object(mut all) = tree(&root) else {
+            return Value::Null;
+        };
+        json!({"global": all.remove("global"), "scrape_configs": all.remove("scrape_configs")})
+    };
+    json::compare(&sections(&ours), &sections(&want)).map_err(|what| format!("printed: {what}"))
+}
+
+/// A tree of texts, in which plain words of another type have a mark.
+fn tree(node: &Node) -> Value {
+    match &node.resolved().data {
+        Data::Scalar(text, Style::Plain) if looks_typed(text) => json!(format!("plain {text}")),
+        Data::Scalar(text, _) => json!(format!(
+            "{} {text}",
+            node.tag.as_deref().unwrap_or_default()
+        )),
+        Data::Sequence(items) => items.iter().map(tree).collect(),
+        Data::Mapping(pairs) => {
+            let key = |key: &Node| tree(key).as_str().unwrap().trim_start().to_owned();
+            pairs
+                .iter()
+                .map(|(k, v)| (key(k), tree(v)))
+                .collect::<Map<_, _>>()
+                .into()
+        }
+        _ => Value::Null,
+    }
 }
 
 /// The folder above the case: what the load sees as its working directory.

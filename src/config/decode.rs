@@ -168,7 +168,6 @@ impl<'n, 'l> Decoder<'n, 'l> {
         node: &'n Node,
         then: impl FnOnce(&mut Self, &'n Node) -> Result<T>,
     ) -> Result<T> {
-        self.count()?;
         let (mut node, mut aliases, loops) = (node, 0, self.loops.len());
         loop {
             let target = match &node.data {
@@ -176,11 +175,14 @@ impl<'n, 'l> Decoder<'n, 'l> {
                 Data::Loop(above) => self.ancestor(node, *above)?,
                 _ => break,
             };
-            aliases += 1;
-            self.alias_depth += 1;
+            if !node.is_marked() {
+                self.count()?;
+                aliases += 1;
+                self.alias_depth += 1;
+            }
             node = target;
-            self.count()?;
         }
+        self.count()?;
         self.open.push(node);
         let result = then(self, node);
         self.open.pop();
@@ -268,7 +270,11 @@ impl<'n, 'l> Decoder<'n, 'l> {
         again: &mut dyn FnMut(&mut Self, &'n Node) -> Result<Shape>,
     ) -> Result {
         let is_mapping = |node: &Node| matches!(node.resolved().data, Data::Mapping(_));
-        match &node.data {
+        match if node.is_marked() {
+            &node.resolved().data
+        } else {
+            &node.data
+        } {
             Data::Sequence(items) if items.iter().all(is_mapping) => {
                 // Earlier ones take precedence, so they come last.
                 for item in items.iter().rev() {

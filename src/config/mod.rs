@@ -354,3 +354,6 @@ pub fn raw_labels<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> R
             .map(|(name, value)| (Text::from(name), Box::from(value))),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,6 +84,7 @@ pub(super) fn is_null(node: &Node) -> bool {
 
 /// Whether a key asks for a merge.
 pub(super) fn is_merge(key: &Node) -> bool {
+    let key = if key.is_marked() { key.resolved() } else { key };
     let Data::Scalar(text, style) = &key.data else {
         return false;
     };

@@ -313,7 +313,7 @@ mod tests {
         for (text, want) in [
             ("", ""),
             ("HTTP://Host:80/a b?x=1#f", "http://Host:80/a%20b?x=1#f"),
-            ("http://user:p%40ss@h/%41", "http://user:p%40ss@h/A"),
+            ("http://user:p%40ss@h/%41", "http://user:p%40ss@h/%41"),
             ("http://h", "http://h"),
             ("http://", "http:"),
             ("proxy", "proxy"),

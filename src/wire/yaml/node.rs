@@ -27,7 +27,8 @@ pub enum Data {
     Sequence(Vec<Node>),
     /// Keys and values in order, duplicates kept.
     Mapping(Vec<(Node, Node)>),
-    /// `*name`: the node that `&name` marks. Shared, so that aliases of aliases don't grow.
+    /// `*name`, or the node itself that `&name` marks, which then stands at the same place. Shared, so that aliases of
+    /// aliases don't grow.
     Alias(Rc<Node>),
     /// `*name` inside of what `&name` marks: the node that many levels up.
     Loop(usize),
@@ -66,6 +67,11 @@ impl std::error::Error for Error {}
 const MAX_DEPTH: usize = 500;
 
 impl Node {
+    /// Whether this is where a node with an anchor stands, not an alias of it.
+    pub fn is_marked(&self) -> bool {
+        matches!(&self.data, Data::Alias(target) if (target.line, target.column) == (self.line, self.column))
+    }
+
     /// The node itself, or the one an alias stands for.
     pub fn resolved(&self) -> &Node {
         let mut node = self;
@@ -194,9 +200,21 @@ impl Composer {
     }
 
     fn add(&mut self, node: Node, anchor: Option<String>) -> Step {
-        if let Some(anchor) = anchor {
-            self.anchors.insert(anchor.into(), Rc::new(node.clone()));
-        }
+        let node = match anchor {
+            None => node,
+            Some(anchor) => {
+                // Shared where it stands, too: copies of nested anchors would grow without bound.
+                let (line, column) = (node.line, node.column);
+                let shared = Rc::new(node);
+                self.anchors.insert(anchor.into(), Rc::clone(&shared));
+                Node {
+                    line,
+                    column,
+                    tag: None,
+                    data: Data::Alias(shared),
+                }
+            }
+        };
         let Some(parent) = self.open.last_mut() else {
             return Step::Done(Some(node));
         };
@@ -242,6 +260,7 @@ mod tests {
                     .map(|(k, v)| format!("{}:{}", text(k), text(v)));
                 format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
             }
+            Data::Alias(target) if node.is_marked() => text(target),
             Data::Alias(target) => format!("*{}", text(target)),
             Data::Loop(above) => format!("loop {above}"),
         }

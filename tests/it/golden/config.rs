@@ -70,7 +70,65 @@ fn fields_and_text(case: &Path, loaded: &Config, want: Value) -> Result<(), Stri
         };
         json!({"global": all.remove("global"), "scrape_configs": all.remove("scrape_configs")})
     };
-    json::compare(&sections(&ours), &sections(&want)).map_err(|what| format!("printed: {what}"))
+    json::compare(&sections(&ours), &sections(&want)).map_err(|what| format!("printed: {what}"))?;
+    loads_again(case, loaded, &ours)
+}
+
+/// What is printed loads to the same, as a document and job by job (but for secrets, which are hidden).
+fn loads_again(case: &Path, loaded: &Config, text: &str) -> Result<(), String> {
+    if !is_faithful(loaded) {
+        return Ok(());
+    }
+    let root = Root(case.parent().unwrap().to_owned());
+    let cx = Context {
+        path: "prometheus.yml",
+        files: &root,
+        env: &|_| None,
+    };
+    let again = config::load(text.as_bytes(), &cx)
+        .map_err(|error| format!("printed, it is refused: {error}\n{text}"))?;
+    if config::print::document(&again) != text {
+        return Err(format!("printed, it loads to something else:\n{text}"));
+    }
+    let mut loader = config::Loader::new();
+    for job in &again.jobs {
+        let fragment = config::print::job(job);
+        let alone = loader.load_job(fragment.as_bytes(), &again.global, &cx);
+        let alone =
+            alone.map_err(|error| format!("as a fragment, it is refused: {error}\n{fragment}"))?;
+        let same = ScrapeConfig {
+            from_file: job.from_file,
+            ..(*alone).clone()
+        };
+        // Proxy passwords and the like are hidden, so equality is that of the printed forms where there are secrets.
+        if format!("{same:?}") != format!("{job:?}") && !fragment.contains("<secret>") {
+            return Err(format!(
+                "as a fragment, it loads to something else:\n{fragment}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the printed form says everything: a `null` document has no scheme, a `$` in a label would be expanded once more,
+/// and empty values whose default is another are left out, as upstream.
+fn is_faithful(config: &Config) -> bool {
+    let global = &config.global;
+    let dollar = global
+        .external_labels
+        .iter()
+        .any(|(_, value)| value.contains('$'));
+    let has_zero = |sd: &SdConfig| match sd {
+        SdConfig::File(sd) => sd.refresh_interval.is_zero(),
+        SdConfig::Http(sd) => sd.refresh_interval.is_zero(),
+        SdConfig::Kubernetes(_) | SdConfig::Static(_) => false,
+    };
+    let job_is_faithful = |job: &Arc<ScrapeConfig>| {
+        !job.metrics_path.is_empty()
+            && !job.scheme.is_empty()
+            && !job.discovery.iter().any(has_zero)
+    };
+    global.validation_scheme.is_some() && !dollar && config.jobs.iter().all(job_is_faithful)
 }
 
 /// A tree of texts, in which plain words of another type have a mark.

@@ -48,7 +48,7 @@
 //! - `rule_files`, `alerting`, `remote_read`, `storage` and the like have no effect. Unknown keys of the sections themselves are
 //!   refused, what stands deeper is not looked at.
 //! - Regular expressions of relabel rules are RE2's, but bounded: 64 KiB of text, 250 levels, 256 KiB compiled.
-//! - A job name that is not valid UTF-8 is refused (Prometheus loads it and panics later).
+//! - Text that is not valid UTF-8 (`!!binary`) is refused, but for static targets and their labels; Prometheus takes any bytes.
 //!
 //! # Discovering and scraping
 //!

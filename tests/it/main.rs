@@ -13,8 +13,8 @@
 )]
 
 mod crds;
-mod discovery;
 mod differential;
+mod discovery;
 mod exporters;
 mod fake;
 #[allow(dead_code)] // until every area's harness is written

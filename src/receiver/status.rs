@@ -3,7 +3,7 @@
 use super::admin::{ActiveTarget, DroppedTarget, Health, Targets, View};
 use super::prepare::{Failure, Job, Rejected};
 use super::telemetry;
-use crate::config::Global;
+use crate::config::{self, Config, Global};
 use crate::kube::informers::Informers;
 use crate::kube::store::Trouble;
 use crate::model::group::RawLabels;
@@ -239,16 +239,12 @@ impl View for Overview {
     fn config_text(&self) -> String {
         let state = self.board.state();
         state.loaded.map_or_else(String::new, |loaded| {
-            let jobs: Vec<_> = loaded
-                .jobs
-                .iter()
-                .map(|job| Arc::clone(&job.scrape.config))
-                .collect();
-            format!(
-                "# {} jobs under {:?}; printing is not built yet\n",
-                jobs.len(),
-                loaded.global
-            )
+            let jobs = loaded.jobs.iter();
+            config::print::document(&Config {
+                global: Arc::clone(&loaded.global),
+                scrape_config_files: Vec::new(),
+                jobs: jobs.map(|job| Arc::clone(&job.scrape.config)).collect(),
+            })
         })
     }
 

@@ -22,6 +22,27 @@
 //! A monitor that became invalid keeps its last good version for `lastGoodMaxAge`; the log and the metric say so.
 //! `/-/healthy` fails only if a restart helps; do not probe `/-/ready` for liveness.
 //!
+//! # Own metrics
+//!
+//! | Metric | Says |
+//! |---|---|
+//! | `promop_build_info` | the version |
+//! | `prometheus_ready` | whether `/-/ready` is 200 |
+//! | `prometheus_config_last_reload_successful` | whether the last attempt to apply a configuration succeeded |
+//! | `prometheus_config_last_reload_success_timestamp_seconds` | when one was last applied |
+//! | `prometheus_operator_managed_resources` | monitors by kind and state: selected, and of them rejected |
+//! | `prometheus_target_scrape_pools`, `prometheus_target_scrape_pool_targets` | jobs; targets of each |
+//! | `promop_scrape_workers`, `promop_scrapes_started_total` | threads that scrape; scrapes begun |
+//! | `promop_scrape_slots_missed_total` | slots left out because the scrape before took too long or no worker was free |
+//! | `promop_panics_total` | defects that were caught |
+//! | `prometheus_target_scrapes_exceeded_body_size_limit_total`, `prometheus_target_scrapes_exceeded_sample_limit_total`, `prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total`, `prometheus_target_scrape_pool_exceeded_label_limits_total`, `prometheus_target_scrape_pool_exceeded_target_limit_total` | what ran into a limit |
+//! | `prometheus_target_scrapes_sample_duplicate_timestamp_total`, `prometheus_target_scrapes_sample_out_of_order_total`, `prometheus_target_scrapes_sample_out_of_bounds_total`, `prometheus_target_scrapes_exemplar_out_of_order_total` | samples and exemplars that were left out |
+//! | `prometheus_target_scrapes_cache_flush_forced_total` | times that what is known of a target was thrown away because it grew too large |
+//! | `promop_exporter_points_accepted_total`, `promop_exporter_points_sent_total`, `promop_exporter_points_dropped_total` | the books of each exporter: accepted = sent + dropped + waiting |
+//! | `promop_exporter_queue_points`, `promop_exporter_queue_bytes` | what waits |
+//! | `promop_exporter_retries_total` | failed requests that are sent again |
+//! | `promop_watch_objects`, `promop_watch_up` | objects held of each watch; whether it works, and why not |
+//!
 //! # Rights
 //!
 //! | For | Group, resource | Verbs |

@@ -416,6 +416,26 @@ fn every_setting_is_in_the_manual() {
 }
 
 #[test]
+fn every_metric_is_in_the_manual() {
+    let name = Regex::new(r#""((?:promop|prometheus)_[a-z_]+)""#).unwrap();
+    let (telemetry, manual) = (
+        read("src/receiver/telemetry.rs"),
+        read("src/manual/operations.rs"),
+    );
+    let names: Vec<_> = name
+        .captures_iter(&telemetry)
+        .map(|c| c[1].to_owned())
+        .collect();
+    assert!(!names.is_empty());
+    for name in names {
+        assert!(
+            manual.contains(&format!("`{name}`")),
+            "{name} is not in src/manual/operations.rs"
+        );
+    }
+}
+
+#[test]
 fn the_readme_shows_the_rights_that_are_tested() {
     for path in ["scripts/rbac/cluster.yaml", "scripts/rbac/namespace.yaml"] {
         assert!(

@@ -4,6 +4,10 @@
 //! writes case folders as upstream's generator takes them; with its outputs beside them,
 //! `GENERATE_CASES=DIR cargo test --test it generate_further` compares.
 
+use prometheus_operator_receiver::kube::manifest::Object;
+use prometheus_operator_receiver::operator::{self, Assets, Generator, Settings, Snapshot};
+use prometheus_operator_receiver::wire::yaml::resolve::{Scalar, resolve};
+use prometheus_operator_receiver::wire::yaml::{Data, Style, emit, parse};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -710,7 +714,7 @@ fn workload(r: &mut Random) -> Value {
 }
 
 /// The Secrets and ConfigMaps that monitors refer to, in each namespace.
-fn assets(r: &mut Random) -> Vec<Value> {
+fn assets_of(r: &mut Random) -> Vec<Value> {
     let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
     let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     let files = json!({"ca.crt": cert, "tls.crt": cert, "tls.key": key, "text": "no certificate"});
@@ -734,7 +738,7 @@ pub fn objects(r: &mut Random, monitors: usize) -> Vec<Value> {
     if r.percent(70) {
         objects.push(workload(r));
     }
-    objects.extend(assets(r));
+    objects.extend(assets_of(r));
     objects
 }
 
@@ -800,5 +804,89 @@ fn write_random_cases() {
             text.push('\n');
         }
         std::fs::write(folder.join("objects.yaml"), text).unwrap();
+    }
+}
+
+/// Snapshot, assets and settings of random objects.
+fn input(objects: &[Value]) -> (Snapshot, Assets, Settings) {
+    let (mut snapshot, mut assets) = (Snapshot::default(), Assets::default());
+    let mut settings = Settings::default();
+    for value in objects {
+        let object = Object {
+            origin: "random".to_owned(),
+            value: value.clone(),
+        };
+        if !snapshot.add(&object) && !assets.add(&object) {
+            (settings, _) = Settings::from_prometheus(value).unwrap();
+        }
+    }
+    snapshot.complete_namespaces(&settings.namespace);
+    assert!(snapshot.unreadable.is_empty(), "{:?}", snapshot.unreadable);
+    (snapshot, assets, settings)
+}
+
+/// What a generator remembers must never show.
+#[test]
+fn remembering_changes_nothing() {
+    let mut random = Random::new(11);
+    let mut world = objects(&mut random, 12);
+    let mut generator = Generator::default();
+    for step in 0..40 {
+        let (snapshot, assets, settings) = input(&world);
+        let fresh = operator::generate(&snapshot, &assets, &settings);
+        let remembered = generator.generate(&snapshot, &assets, &settings);
+        assert!(remembered == fresh, "step {step} differs");
+        let i = random.below(world.len());
+        match random.below(4) {
+            // A monitor comes or changes, an object goes, Secrets get other content, the settings change.
+            0 | 1 => {
+                let index = random.below(16);
+                let new = monitor(&mut random, index);
+                let same = |o: &Value| o["kind"] == new["kind"] && o["metadata"] == new["metadata"];
+                world.retain(|object| !same(object));
+                world.push(new);
+            }
+            2 if world[i]["kind"] != "Prometheus" => drop(world.remove(i)),
+            _ => {
+                let is_monitor = |o: &Value| o["kind"].as_str().unwrap().ends_with("Monitor");
+                world.retain(is_monitor);
+                if random.percent(60) {
+                    world.push(workload(&mut random));
+                }
+                world.extend(assets_of(&mut random));
+            }
+        }
+    }
+}
+
+#[test]
+fn texts_are_read_back() {
+    let mut random = Random::new(5);
+    for _ in 0..5_000 {
+        let text = text(&mut random);
+        // Line separators are written as upstream writes them, which readers take for line breaks.
+        if text.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
+            continue;
+        }
+        let map = emit::map([("k", text.as_str().into())]);
+        let written = emit::document(&emit::map([("l", emit::Tree::List(vec![map]))]));
+        let node = parse(written.as_bytes()).unwrap().unwrap();
+        let Data::Mapping(outer) = &node.data else {
+            panic!("{written}")
+        };
+        let Data::Sequence(items) = &outer[0].1.data else {
+            panic!("{written}")
+        };
+        let Data::Mapping(inner) = &items[0].data else {
+            panic!("{written}")
+        };
+        let Data::Scalar(read, style) = &inner[0].1.data else {
+            panic!("{written}")
+        };
+        assert_eq!(**read, *text, "{written}");
+        assert!(
+            *style == Style::Quoted || resolve(read) == Scalar::Text,
+            "{written}"
+        );
     }
 }

@@ -11,7 +11,7 @@ use super::snapshot::Snapshot;
 use super::{AssetKind, Error, Fragment, Generated, Kind, Owner, Rejection, select, validate};
 use crate::monitoring::KeySelector;
 use crate::wire::yaml::emit::Tree;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Generates the configuration; a monitor that has not changed costs a comparison.
@@ -21,7 +21,8 @@ pub struct Generator {
     settings: Option<Settings>,
     /// What the settings' own references found in monitors' namespaces.
     foreign: BTreeMap<AssetId, Asset>,
-    entries: HashMap<(Kind, String), Entry>,
+    /// In the order of the monitors.
+    entries: Vec<Entry>,
 }
 
 /// What is remembered of a monitor.
@@ -31,8 +32,6 @@ struct Entry {
     loaded: Loaded,
     verdict: Result<(), String>,
     jobs: Option<Vec<Fragment>>,
-    /// Whether the last generation met it.
-    met: bool,
 }
 
 impl Entry {
@@ -64,7 +63,7 @@ impl Generator {
         }
         let cx = Context::new(settings)?;
         let monitors = select::selected(snapshot, settings)?;
-        self.validate(&monitors, &cx, assets);
+        self.validate(monitors, &cx, assets);
         let mut own = Loader::new(assets, &settings.namespace);
         cx.load(&mut own)?;
         let own = own.loaded;
@@ -72,42 +71,35 @@ impl Generator {
 
         let sharding = cx.sharding();
         let additional = additional_jobs(&cx, assets, &sharding)?;
-        let entries = self.entries.values();
+        let entries = self.entries.iter();
         let loaded = entries
             .flat_map(|entry| &entry.loaded.asked)
             .chain(&own.asked);
         let loaded: BTreeSet<AssetId> = loaded.map(|(id, _)| id.clone()).collect();
         let cache = Cache::new(assets, loaded.iter().collect());
         self.write_jobs(&cx, &cache, &sharding);
-        Ok(self.assemble(&monitors, &cx, &cache, &own, additional))
+        Ok(self.assemble(&cx, &cache, &own, additional))
     }
 
-    /// Validates what is new or has changed, and forgets what is gone.
-    fn validate(&mut self, monitors: &[Stored], cx: &Context<'_>, assets: &Assets) {
-        for entry in self.entries.values_mut() {
-            entry.met = false;
-        }
+    /// Validates what is new or has changed, and forgets what is gone. Both lists are in the same order.
+    fn validate(&mut self, monitors: Vec<Stored>, cx: &Context<'_>, assets: &Assets) {
+        let mut old = std::mem::take(&mut self.entries).into_iter().peekable();
+        self.entries.reserve(monitors.len());
         for stored in monitors {
-            let monitor = stored.view();
-            let key = (monitor.kind, key_of(monitor.namespace, monitor.name));
-            if let Some(entry) = self.entries.get_mut(&key)
-                && entry.is_current(stored, assets)
-            {
-                entry.met = true;
-                continue;
-            }
-            let mut loader = Loader::new(assets, monitor.namespace);
-            let verdict = validate::check(&monitor, cx, &mut loader);
-            let entry = Entry {
-                loaded: loader.loaded,
-                verdict,
-                monitor: stored.clone(),
-                jobs: None,
-                met: true,
+            while old
+                .next_if(|entry| entry.monitor.order(&stored).is_lt())
+                .is_some()
+            {}
+            let known = old.next_if(|entry| entry.monitor.order(&stored).is_eq());
+            let entry = match known.filter(|entry| entry.is_current(&stored, assets)) {
+                Some(entry) => Entry {
+                    monitor: stored,
+                    ..entry
+                },
+                None => checked(stored, cx, assets),
             };
-            self.entries.insert(key, entry);
+            self.entries.push(entry);
         }
-        self.entries.retain(|_, entry| entry.met);
     }
 
     /// References of scrape classes and of the API server are looked up in the monitor's namespace, among what anything
@@ -122,7 +114,7 @@ impl Generator {
         if names.is_empty() {
             return;
         }
-        let entries = self.entries.values();
+        let entries = self.entries.iter();
         let asked = entries
             .flat_map(|entry| &entry.loaded.asked)
             .chain(&own.asked);
@@ -132,7 +124,7 @@ impl Generator {
             .collect();
         if foreign != self.foreign {
             self.foreign = foreign;
-            for entry in self.entries.values_mut() {
+            for entry in &mut self.entries {
                 entry.jobs = None;
             }
         }
@@ -141,8 +133,9 @@ impl Generator {
     fn write_jobs(&mut self, cx: &Context<'_>, cache: &Cache<'_>, sharding: &[Tree<'static>]) {
         let unused =
             |kind| kind == Kind::ServiceMonitor && cx.settings.features.daemon_set && is_agent(cx);
-        for ((kind, _), entry) in &mut self.entries {
-            if entry.jobs.is_some() || entry.verdict.is_err() || unused(*kind) {
+        for entry in &mut self.entries {
+            let kind = entry.monitor.kind();
+            if entry.jobs.is_some() || entry.verdict.is_err() || unused(kind) {
                 continue;
             }
             let monitor = entry.monitor.view();
@@ -151,7 +144,7 @@ impl Generator {
             let jobs = endpoints.map(|(i, endpoint)| {
                 let job = job::job(cx, cache, &monitor, i, endpoint, sharding);
                 let owner = Owner::Monitor {
-                    kind: *kind,
+                    kind,
                     namespace: Arc::clone(&namespace),
                     name: Arc::clone(&name),
                     endpoint: i,
@@ -164,7 +157,6 @@ impl Generator {
 
     fn assemble(
         &self,
-        monitors: &[Stored],
         cx: &Context<'_>,
         cache: &Cache<'_>,
         own: &Loaded,
@@ -176,47 +168,55 @@ impl Generator {
             assets: files(own.files.iter(), cache),
             ..Generated::default()
         };
-        let mut jobs: BTreeMap<Kind, Vec<Fragment>> = BTreeMap::new();
-        for stored in monitors {
-            let monitor = stored.view();
-            *generated.selected.entry(monitor.kind).or_default() += 1;
-            let key = (monitor.kind, key_of(monitor.namespace, monitor.name));
-            let Some(entry) = self.entries.get(&key) else {
-                continue;
-            };
-            generated
-                .assets
-                .extend(files(entry.loaded.files.iter(), cache));
-            match &entry.verdict {
-                Ok(()) => {
-                    let written = entry.jobs.iter().flatten().cloned();
-                    jobs.entry(monitor.kind).or_default().extend(written);
-                }
-                Err(reason) => generated.rejected.push(Rejection {
-                    kind: monitor.kind,
-                    namespace: monitor.namespace.to_owned(),
-                    name: monitor.name.to_owned(),
+        for entry in &self.entries {
+            let (kind, metadata) = (entry.monitor.kind(), entry.monitor.metadata());
+            *generated.selected.entry(kind).or_default() += 1;
+            if !entry.loaded.files.is_empty() {
+                let files = files(entry.loaded.files.iter(), cache);
+                generated.assets.extend(files);
+            }
+            if let Err(reason) = &entry.verdict {
+                generated.rejected.push(Rejection {
+                    kind,
+                    namespace: metadata.namespace.clone(),
+                    name: metadata.name.clone(),
                     reason: reason.clone(),
-                }),
+                });
             }
         }
-        let mut take = |kind| jobs.remove(&kind).unwrap_or_default();
-        let (services, pods) = (take(Kind::ServiceMonitor), take(Kind::PodMonitor));
-        generated.fragments = if is_agent(cx) {
-            [pods, additional, services].concat()
-        } else {
-            [services, pods, additional].concat()
+        let jobs_of = |kind| {
+            let entries = self.entries.iter();
+            let entries = entries.filter(move |entry| entry.monitor.kind() == kind);
+            entries
+                .flat_map(|entry| entry.jobs.iter().flatten())
+                .cloned()
         };
+        let (services, pods) = (jobs_of(Kind::ServiceMonitor), jobs_of(Kind::PodMonitor));
+        let fragments = &mut generated.fragments;
+        fragments.reserve(self.entries.len());
+        if is_agent(cx) {
+            fragments.extend(pods.chain(additional).chain(services));
+        } else {
+            fragments.extend(services.chain(pods).chain(additional));
+        }
         generated
+    }
+}
+
+fn checked(stored: Stored, cx: &Context<'_>, assets: &Assets) -> Entry {
+    let monitor = stored.view();
+    let mut loader = Loader::new(assets, monitor.namespace);
+    let verdict = validate::check(&monitor, cx, &mut loader);
+    Entry {
+        loaded: loader.loaded,
+        verdict,
+        monitor: stored.clone(),
+        jobs: None,
     }
 }
 
 fn is_agent(cx: &Context<'_>) -> bool {
     cx.settings.workload == Workload::PrometheusAgent
-}
-
-fn key_of(namespace: &str, name: &str) -> String {
-    [namespace, name].join("/")
 }
 
 /// The names that the settings look up in monitors' namespaces.

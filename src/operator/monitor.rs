@@ -1,11 +1,12 @@
 //! Both kinds of monitors, seen as one: what they share stands under one name, what one of them lacks is empty.
 
 use super::Kind;
-use crate::kube::types::meta::LabelSelector;
+use crate::kube::types::meta::{LabelSelector, ObjectMeta};
 use crate::monitoring::{
     AttachMetadata, Authorization, BasicAuth, IntOrString, KeySelector, NamespaceSelector, OAuth2,
     PodMetricsEndpoint, PodMonitor, Proxy, Quantity, Relabeling, ServiceMonitor, Tls,
 };
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,6 +18,27 @@ pub(super) enum Stored {
 }
 
 impl Stored {
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Service(_) => Kind::ServiceMonitor,
+            Self::Pod(_) => Kind::PodMonitor,
+        }
+    }
+
+    pub(super) fn metadata(&self) -> &ObjectMeta {
+        match self {
+            Self::Service(monitor) => &monitor.metadata,
+            Self::Pod(monitor) => &monitor.metadata,
+        }
+    }
+
+    /// The order of jobs: by kind, then by namespace and name.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        self.kind()
+            .cmp(&other.kind())
+            .then_with(|| joined_order(self.metadata(), other.metadata()))
+    }
+
     /// Whether both are equal; the same object is found to be so at once.
     pub(super) fn same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -32,6 +54,15 @@ impl Stored {
             Self::Pod(monitor) => pod(monitor),
         }
     }
+}
+
+/// Upstream sorts by `namespace/name`, in which `-` and `.` come before the slash.
+fn joined_order(a: &ObjectMeta, b: &ObjectMeta) -> Ordering {
+    if a.namespace == b.namespace {
+        return a.name.cmp(&b.name);
+    }
+    let joined = |m: &ObjectMeta| [m.namespace.as_str(), &m.name].join("/");
+    joined(a).cmp(&joined(b))
 }
 
 #[derive(Debug)]

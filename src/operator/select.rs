@@ -9,10 +9,10 @@ use super::{Error, Kind};
 use crate::kube::selector::Selector;
 use crate::kube::types::meta::{LabelSelector, ObjectMeta};
 use crate::monitoring::{KeySelector, SecretOrConfigMap};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The selected monitors, those of each kind in the order of their jobs.
+/// The selected monitors, in the order of their jobs.
 pub(super) fn selected(snapshot: &Snapshot, settings: &Settings) -> Result<Vec<Stored>, Error> {
     let spec = &settings.spec;
     let services = Choice::new(
@@ -29,28 +29,22 @@ pub(super) fn selected(snapshot: &Snapshot, settings: &Settings) -> Result<Vec<S
         snapshot,
         settings,
     )?;
-    let mut monitors: Vec<Stored> = Vec::new();
-    for monitor in in_order(&snapshot.service_monitors, |m| &m.metadata) {
-        if services.matches(&monitor.metadata) {
-            monitors.push(Stored::Service(Arc::clone(monitor)));
-        }
-    }
-    for monitor in in_order(&snapshot.pod_monitors, |m| &m.metadata) {
-        if pods.matches(&monitor.metadata) {
-            monitors.push(Stored::Pod(Arc::clone(monitor)));
-        }
-    }
+    let all_services = snapshot.service_monitors.iter();
+    let all_pods = snapshot.pod_monitors.iter();
+    let mut monitors: Vec<Stored> = all_services
+        .filter(|monitor| services.matches(&monitor.metadata))
+        .map(|monitor| Stored::Service(Arc::clone(monitor)))
+        .chain(
+            all_pods
+                .filter(|monitor| pods.matches(&monitor.metadata))
+                .map(|monitor| Stored::Pod(Arc::clone(monitor))),
+        )
+        .collect();
+    // Of equal ones the last counts.
+    monitors.reverse();
+    monitors.sort_by(Stored::order);
+    monitors.dedup_by(|later, kept| later.order(kept).is_eq());
     Ok(monitors)
-}
-
-/// Upstream sorts by the joined key, in which `-` and `.` come before the slash. Of equal ones the last counts.
-fn in_order<T>(monitors: &[Arc<T>], metadata: impl Fn(&T) -> &ObjectMeta) -> Vec<&Arc<T>> {
-    let joined = |monitor: &Arc<T>| {
-        let metadata = metadata(monitor);
-        [metadata.namespace.as_str(), &metadata.name].join("/")
-    };
-    let by_key: BTreeMap<String, &Arc<T>> = monitors.iter().map(|m| (joined(m), m)).collect();
-    by_key.into_values().collect()
 }
 
 /// What one kind's selectors choose.

@@ -99,7 +99,7 @@ pub fn document(tree: &Tree<'_>) -> String {
 /// One item of the list that is the value of a top-level key, with its dash and the line break behind it: documents of
 /// this form can be put together from such parts.
 pub fn item(tree: &Tree<'_>) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(ITEM_SIZE);
     let mut emitter = Emitter::new(&mut out, 0);
     emitter.item(tree);
     emitter.finish();
@@ -124,6 +124,8 @@ enum Style {
     Literal,
 }
 
+/// What an item usually takes: a job of an ordinary monitor.
+const ITEM_SIZE: usize = 4096;
 const BEST_INDENT: i32 = 2;
 const BEST_WIDTH: usize = 80;
 const LONGEST_SIMPLE_KEY: usize = 128;
@@ -228,6 +230,14 @@ impl<'o> Emitter<'o> {
     }
 
     fn text(&mut self, text: &str, context: Context) {
+        if is_simple(text) {
+            if !self.whitespace {
+                self.put(' ');
+            }
+            self.put_ascii(text);
+            (self.whitespace, self.indention) = (false, false);
+            return;
+        }
         let analysis = Analysis::of(text);
         let wanted = if text.contains('\n') {
             Style::Literal
@@ -408,7 +418,7 @@ impl<'o> Emitter<'o> {
         if need_space && !self.whitespace {
             self.put(' ');
         }
-        self.put_all(text);
+        self.put_ascii(text);
         self.whitespace = is_space;
         self.indention = self.indention && is_indention;
     }
@@ -423,14 +433,36 @@ impl<'o> Emitter<'o> {
         self.column += text.chars().count();
     }
 
+    fn put_ascii(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.column += text.len();
+    }
+
     fn put_break(&mut self, c: char) {
         self.out.push(c);
         self.column = 0;
     }
 }
 
+/// Most text by far: a word of letters, digits and `_ . / -`, that is plain without a further look.
+fn is_simple(text: &str) -> bool {
+    // No word of another type is longer.
+    const LONGEST_WORD: usize = 5;
+    let bytes = text.as_bytes();
+    let starts = match bytes.first() {
+        Some(b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O') => {
+            bytes.len() > LONGEST_WORD
+        }
+        Some(first) => first.is_ascii_alphabetic() || *first == b'_',
+        None => false,
+    };
+    let in_word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'-');
+    starts && bytes.iter().all(in_word)
+}
+
 fn is_simple_key(key: &Tree<'_>) -> bool {
     match key {
+        Tree::Text(text) if is_simple(text) => text.len() <= LONGEST_SIMPLE_KEY,
         Tree::Text(text) => text.len() <= LONGEST_SIMPLE_KEY && !text.chars().any(is_break),
         Tree::Bytes(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => text.len() <= LONGEST_SIMPLE_KEY && !text.chars().any(is_break),

@@ -86,3 +86,9 @@
 //!
 //! - `/api/v1/targets`: `globalUrl` equals `scrapeUrl`, as there is no external address. Targets of a job are sorted.
 //! - `/config` is the YAML text alone, not a page.
+//!
+//! # Not yet
+//!
+//! - SIGHUP does not read the settings file again: a changed one needs a restart.
+//! - `--inherit` reads an object from the files of `promop generate`; `promop run` does not watch one in the cluster.
+//! - Outputs other than OTLP over HTTP and standard output; Events on rejected monitors.

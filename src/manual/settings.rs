@@ -18,8 +18,8 @@
 //! | `prometheus` | every monitor, EndpointSlices, 30 s | what the `spec` of a Prometheus object would say |
 //! | `additionalScrapeConfigs` | none | file with a YAML list of Prometheus scrape configs |
 //! | `webListenAddress` | `127.0.0.1:9099` | where the status endpoints are |
-//! | `shutdownTimeout` | 10 | seconds in which queues may drain at the end |
-//! | `lastGoodMaxAge` | 3600 | seconds for which the last good version of a monitor that became invalid runs on; 0: not at all |
-//! | `assetRefresh` | 60 | seconds after which Secrets and ConfigMaps are read again: the bound of a rotation |
+//! | `shutdownTimeout` | `10s` | how long queues may drain at the end |
+//! | `lastGoodMaxAge` | `1h` | how long the last good version of a monitor that became invalid runs on; `0s`: not at all |
+//! | `assetRefresh` | `1m` | the time after which Secrets and ConfigMaps are read again: the bound of a rotation |
 //! | `maxWorkers` | 1024 | most scrapes at the same time |
 //! | `queueBytes` | 67108864 | bytes that may wait for an exporter; beyond it the oldest are dropped and counted |

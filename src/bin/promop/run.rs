@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn flags_win_over_the_file() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(b"denyNamespaces: [x]\nshutdownTimeout: 3\nprometheus: {scrapeInterval: 7s, podMonitorSelector: {matchLabels: {a: b}}}\n")
+        file.write_all(b"denyNamespaces: [x]\nshutdownTimeout: 3s\nprometheus: {scrapeInterval: 7s, podMonitorSelector: {matchLabels: {a: b}}}\n")
             .unwrap();
         let path = file.path().display();
         let found = settings_of(&format!("--settings {path}")).unwrap();

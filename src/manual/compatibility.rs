@@ -60,8 +60,9 @@
 //!   A lower `min_version` means 1.2; a lower `max_version` is refused when the client is built.
 //! - The whole exchange is bounded by the scrape timeout: name look-ups, connecting and OAuth2 token requests, too. Upstream
 //!   lets a token request run on.
-//! - A body without `body_size_limit` is cut off at 512 MiB, the head of a response at 64 KiB and 128 headers. A response with
-//!   both Content-Length and Transfer-Encoding is refused; upstream believes the latter.
+//! - A body without `body_size_limit` is cut off at 512 MiB; whatever the limit, a page of 4 GiB and more is an error. The head
+//!   of a response is cut off at 64 KiB and 128 headers. A response with both Content-Length and Transfer-Encoding is refused;
+//!   upstream believes the latter.
 //! - When the rules of a job change that make its series, a target begins anew with its next slot; series that only the old
 //!   rules made get no markers.
 //! - A target that vanishes and comes back before its end-of-run markers are due goes on as if it had not been away.

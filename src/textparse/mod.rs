@@ -3,7 +3,7 @@
 //!
 //! Memory beyond the page: for the text formats the places of one line's labels (16 bytes each) and one exemplar; for protobuf the
 //! largest family's list of metrics (16 bytes each) and its largest metric, decoded; for converted histograms the histogram being
-//! collected. All readers are iterative and linear in the page's length.
+//! collected. A page of 4 GiB and more is refused: places are `u32`. All readers are iterative and linear in the page's length.
 
 mod choose;
 mod compact;
@@ -178,6 +178,7 @@ enum Reader<'p> {
     Text(TextReader<'p>),
     Converting(Box<nhcb::Reader<'p>>),
     Protobuf(Box<protobuf::Reader<'p>>),
+    Refused(Error),
 }
 
 /// Either of the text formats.
@@ -190,6 +191,12 @@ enum TextReader<'p> {
 impl<'p> Parser<'p> {
     /// A reader of `page`.
     pub fn new(page: &'p [u8], format: Format, options: Options) -> Self {
+        if let Err(error) = check_length(page.len()) {
+            return Self {
+                reader: Reader::Refused(error),
+                ended: false,
+            };
+        }
         let type_and_unit = options.type_and_unit_labels;
         let text = match format {
             Format::Text => TextReader::Prometheus(prometheus::Reader::new(page, type_and_unit)),
@@ -233,10 +240,24 @@ impl<'p> Parser<'p> {
             },
             Reader::Converting(reader) => reader.next(),
             Reader::Protobuf(reader) => reader.next(),
+            Reader::Refused(error) => Some(Err(error.clone())),
         };
         self.ended = !matches!(entry, Some(Ok(_)));
         entry
     }
+}
+
+/// Places in a page are `u32`.
+fn check_length(bytes: usize) -> Result<(), Error> {
+    if u32::try_from(bytes).is_ok() {
+        return Ok(());
+    }
+    Err(Error {
+        at: 0,
+        message: format!(
+            "the page has {bytes} bytes; pages of 4 GiB and more are not read: let the target expose less, or several targets"
+        ),
+    })
 }
 
 impl<'p> TextReader<'p> {
@@ -274,5 +295,30 @@ impl<'p> TextReader<'p> {
             Self::Prometheus(_) => 0,
             Self::OpenMetrics(reader) => reader.start(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_4_gib_are_refused() {
+        let longest = u32::MAX as usize;
+        assert_eq!(check_length(0), Ok(()));
+        assert_eq!(check_length(longest), Ok(()));
+        let error = check_length(longest + 1).unwrap_err();
+        assert!(error.message.contains("4294967296 bytes"), "{error}");
+    }
+
+    #[test]
+    fn a_refused_page_is_one_error() {
+        let error = check_length(u32::MAX as usize + 1).unwrap_err();
+        let mut parser = Parser {
+            reader: Reader::Refused(error.clone()),
+            ended: false,
+        };
+        assert_eq!(parser.next().unwrap().unwrap_err(), error);
+        assert!(parser.next().is_none());
     }
 }

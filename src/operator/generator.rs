@@ -81,6 +81,33 @@ impl Generator {
         Ok(self.assemble(&cx, &cache, &own, additional))
     }
 
+    /// The scrape class that applies to a job of the last configuration, if any does.
+    pub fn scrape_class(&self, owner: &Owner) -> Option<&str> {
+        let Owner::Monitor {
+            kind,
+            namespace,
+            name,
+            ..
+        } = owner
+        else {
+            return None;
+        };
+        let is_owner = |entry: &&Entry| {
+            let metadata = entry.monitor.metadata();
+            entry.monitor.kind() == *kind
+                && metadata.namespace == **namespace
+                && metadata.name == **name
+        };
+        let entry = self.entries.iter().find(is_owner)?;
+        let own = entry.monitor.view().scrape_class;
+        let classes = &self.settings.as_ref()?.spec.scrape_classes;
+        let named = classes
+            .iter()
+            .find(|class| Some(class.name.as_str()) == own);
+        let class = named.or_else(|| classes.iter().find(|class| class.default == Some(true)))?;
+        Some(&class.name)
+    }
+
     /// Validates what is new or has changed, and forgets what is gone. Both lists are in the same order.
     fn validate(&mut self, monitors: Vec<Stored>, cx: &Context<'_>, assets: &Assets) {
         let mut old = std::mem::take(&mut self.entries).into_iter().peekable();

@@ -4,6 +4,7 @@
 use super::Error;
 use super::version::{self, Version};
 use crate::kube::types::meta::LabelSelector;
+use crate::model::size;
 use crate::monitoring::{
     self, AttachMetadata, Authorization, BasicAuth, KeySelector, Proxy, Relabeling, Tls,
 };
@@ -136,8 +137,20 @@ impl Settings {
     /// version only the default that differs is kept: label and metric names are legacy ones.
     ///
     /// # Errors
-    /// The version is none.
+    /// The version is none, or a field would spoil jobs of monitors that are not at fault: upstream writes it as it is, and
+    /// Prometheus refuses the whole.
     pub fn for_run(mut self) -> Result<Self, Error> {
+        let size = &self.spec.enforced_body_size_limit;
+        if !size.is_empty()
+            && let Err(error) = size::parse(size)
+        {
+            return Err(Error::new(format!(
+                "enforcedBodySizeLimit: {size:?}: {error}"
+            )));
+        }
+        if let Some(server) = &self.spec.apiserver_config {
+            server.check_credentials()?;
+        }
         if self.version()?.major() == 2 && self.spec.name_validation_scheme.is_none() {
             self.spec.name_validation_scheme = Some("Legacy".to_owned());
         }
@@ -454,6 +467,24 @@ pub struct ApiServer {
     pub proxy: Proxy,
 }
 
+impl ApiServer {
+    /// Prometheus takes one kind of credentials (prometheus/common: config/http_config.go, `Validate`).
+    fn check_credentials(&self) -> Result<(), Error> {
+        let given = [
+            self.basic_auth.is_some(),
+            !self.bearer_token.is_empty(),
+            !self.bearer_token_file.is_empty(),
+            self.authorization.is_some(),
+        ];
+        if given.into_iter().filter(|given| *given).count() > 1 {
+            return Err(Error::new(
+                "apiserverConfig: set only one of basicAuth, bearerToken, bearerTokenFile and authorization",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// A field of an inherited object that has no counterpart here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotCarriedOver {
@@ -681,6 +712,32 @@ mod tests {
         assert_eq!(
             settings.spec.name_validation_scheme.as_deref(),
             Some("Legacy")
+        );
+    }
+
+    #[test]
+    fn what_would_spoil_every_job_is_an_error_of_the_settings() {
+        let check = |fields: Value, want: Option<&str>| {
+            let run = Settings::from_fields(fields).unwrap().for_run();
+            let error = run.err().map(|error| error.to_string());
+            assert_eq!(error.as_deref(), want);
+        };
+        check(json!({"enforcedBodySizeLimit": "10MB"}), None);
+        check(
+            json!({"enforcedBodySizeLimit": "x1B"}),
+            Some(
+                "enforcedBodySizeLimit: \"x1B\": not a valid size (want for example 10MB or 512KiB)",
+            ),
+        );
+        check(
+            json!({"apiserverConfig": {"host": "h", "bearerToken": "t"}}),
+            None,
+        );
+        check(
+            json!({"apiserverConfig": {"host": "h", "bearerToken": "t", "authorization": {}}}),
+            Some(
+                "apiserverConfig: set only one of basicAuth, bearerToken, bearerTokenFile and authorization",
+            ),
         );
     }
 }

@@ -154,10 +154,13 @@ impl Preparer {
                     let keys = fragments.iter().map(|fragment| fragment.key);
                     kept.extend(keys.zip(added.iter().cloned()));
                 }
-                Err(reason) => match rejection(owner, &reason) {
-                    Some(rejection) => bad.push(rejection),
-                    None => additional_errors.push(format!("{owner}: {reason}")),
-                },
+                Err(reason) => {
+                    let reason = self.with_class(owner, reason);
+                    match rejection(owner, &reason) {
+                        Some(rejection) => bad.push(rejection),
+                        None => additional_errors.push(format!("{owner}: {reason}")),
+                    }
+                }
             }
         }
         let rejected = bad.into_iter().map(|rejection| {
@@ -265,6 +268,14 @@ impl Preparer {
             .load_job(fragment.yaml.as_bytes(), global, &cx)
             .map_err(|error| error.to_string())?;
         self.build(config, &global.external_labels, around)
+    }
+
+    /// The reason, and the scrape class that may have its share in it.
+    fn with_class(&self, owner: &Owner, reason: String) -> String {
+        match self.memory.generator.scrape_class(owner) {
+            Some(class) => format!("{reason} (scrape class {class:?} applies)"),
+            None => reason,
+        }
     }
 
     /// Adds the jobs of the file; one that does not load leaves the others unharmed.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 mod config;
 mod discovery;
-mod generate;
+pub mod generate;
 mod json;
 mod otlp;
 mod random;

@@ -25,6 +25,7 @@ mod kube;
 mod pages;
 mod pipeline;
 mod program;
+mod quarantine;
 mod receiver;
 mod scrape;
 mod swap;

@@ -9,6 +9,7 @@ use prometheus_operator_receiver::operator::{
 use prometheus_operator_receiver::wire::yaml::serde::from_str;
 use serde::Deserialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -43,23 +44,57 @@ struct Expand {
     env: BTreeMap<String, String>,
 }
 
+/// What a case gives to the generator.
+pub struct Input {
+    pub settings: Settings,
+    pub snapshot: Snapshot,
+    pub assets: Assets,
+    expand: Option<Expand>,
+}
+
+impl Input {
+    pub fn read(case: &Path) -> Result<Self, String> {
+        let options = std::fs::read_to_string(case.join("options.yaml"));
+        let options: Options = options.map_or_else(|_| Ok(Options::default()), |t| from_str(&t))?;
+        let objects = objects(&case.join("in"))?;
+        let mut settings = settings(&objects, &options)?;
+        apply(&options, &mut settings.features);
+        let (mut snapshot, mut assets) = (Snapshot::default(), Assets::default());
+        for object in &objects {
+            let _ = snapshot.add(object) || assets.add(object);
+        }
+        snapshot.complete_namespaces(&settings.namespace);
+        snapshot.restrict(&options.allow_namespaces, &options.deny_namespaces);
+        assert!(snapshot.unreadable.is_empty(), "{:?}", snapshot.unreadable);
+        Ok(Self {
+            settings,
+            snapshot,
+            assets,
+            expand: options.expand,
+        })
+    }
+
+    /// A text as the pod would see it, if the case asks for that.
+    pub fn expanded<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match &self.expand {
+            Some(of) => expanded(text, &self.settings, of).into(),
+            None => text.into(),
+        }
+    }
+}
+
 /// `Err` names the first difference between a case's files and what is generated from its objects.
 pub fn judge(case: &Path) -> Result<(), String> {
     let stored = |name: &str| std::fs::read_to_string(case.join(name)).ok();
-    let options: Options =
-        stored("options.yaml").map_or_else(|| Ok(Options::default()), |t| from_str(&t))?;
-    let objects = objects(&case.join("in"))?;
-    let mut settings = settings(&objects, &options)?;
-    apply(&options, &mut settings.features);
-    let (mut snapshot, mut assets) = (Snapshot::default(), Assets::default());
-    for object in &objects {
-        let _ = snapshot.add(object) || assets.add(object);
-    }
-    snapshot.complete_namespaces(&settings.namespace);
-    snapshot.restrict(&options.allow_namespaces, &options.deny_namespaces);
-    assert!(snapshot.unreadable.is_empty(), "{:?}", snapshot.unreadable);
+    let input = Input::read(case)?;
+    let Input {
+        settings,
+        snapshot,
+        assets,
+        expand,
+    } = &input;
 
-    let generated = operator::generate(&snapshot, &assets, &settings);
+    let generated = operator::generate(snapshot, assets, settings);
     if let Some(error) = stored("error.txt") {
         return match generated {
             Ok(_) => Err(format!("generated, want the error {error}")),
@@ -92,11 +127,9 @@ pub fn judge(case: &Path) -> Result<(), String> {
     });
     let want: Value = from_str(&stored("assets.json").unwrap())?;
     compare(&Value::Object(files.collect()), &want).map_err(|e| format!("assets.json {e}"))?;
-    references_are_complete(&snapshot, &settings, &assets, &config)?;
-    match (&options.expand, stored("expanded.yaml")) {
-        (Some(of), Some(want)) => {
-            same_text("expanded.yaml", &expanded(&config, &settings, of), &want)
-        }
+    references_are_complete(snapshot, settings, assets, &config)?;
+    match (expand, stored("expanded.yaml")) {
+        (Some(_), Some(want)) => same_text("expanded.yaml", &input.expanded(&config), &want),
         (None, None) => Ok(()),
         _ => Err("expanded.yaml and the option expand must come together".to_owned()),
     }

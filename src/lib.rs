@@ -79,5 +79,5 @@ pub mod receiver;
 pub use pdata::ConsumeError;
 pub use pipeline::{Encoder, EncoderFactory, ExportError, Exporter, Payload, PayloadSink};
 pub use receiver::{
-    Error, ErrorKind, Receiver, ReceiverBuilder, Report, Running, Settings, Source, Status,
+    Error, ErrorKind, Inherit, Receiver, ReceiverBuilder, Report, Running, Settings, Source, Status,
 };

@@ -328,6 +328,11 @@ impl Shared {
         if !kind.is_namespaced() {
             return Ok(vec![key(None, fields.to_owned())]);
         }
+        // One object, wherever monitors are read: a right in its namespace is enough.
+        if kind.is_workload() {
+            let keys = namespaces.iter().map(|n| key(Some(n), fields.to_owned()));
+            return Ok(keys.collect());
+        }
         match &self.scope {
             Scope::All { deny } if kind.is_monitor() => {
                 let denied = deny.iter().map(|n| format!("metadata.namespace!={n}"));

@@ -14,6 +14,7 @@
 //! - A monitor whose job Prometheus would refuse is rejected with the loader's reason, and its last good version runs on;
 //!   upstream writes it, and Prometheus refuses the whole configuration.
 //! - `Probe` and `ScrapeConfig` objects are not read.
+//! - An inherited object that is missing, unreadable or of no use leaves the last usable settings in force; monitors go on to apply.
 //! - Of an inherited Prometheus object only what concerns scraping is carried over; every other field that is set is listed once.
 //!   `storage` keeps a server's retention, as upstream writes it; it has no effect here.
 //! - An authorization for a Prometheus before 2.26 rejects the monitor; upstream's operator crashes.
@@ -91,5 +92,4 @@
 //! # Not yet
 //!
 //! - SIGHUP does not read the settings file again: a changed one needs a restart.
-//! - `--inherit` reads an object from the files of `promop generate`; `promop run` does not watch one in the cluster.
 //! - Outputs other than OTLP over HTTP and standard output; Events on rejected monitors.

@@ -48,12 +48,13 @@
 //! | For | Group, resource | Verbs |
 //! |---|---|---|
 //! | monitors | `monitoring.coreos.com` `servicemonitors`, `podmonitors` | list, watch |
+//! | `--inherit` | `monitoring.coreos.com` `prometheuses` or `prometheusagents` | list, watch; in the object's namespace |
 //! | targets of ServiceMonitors | `discovery.k8s.io` `endpointslices`; `""` `services`, `pods` | list, watch |
 //! | targets of PodMonitors | `""` `pods` | list, watch |
 //! | `serviceDiscoveryRole: Endpoints`, additional configs with that role | `""` `endpoints` | list, watch |
 //! | namespace selectors, `attachMetadata.namespace` | `""` `namespaces` | list, watch; cluster-wide only |
 //! | `attachMetadata.node` | `""` `nodes` | list, watch; cluster-wide only |
-//! | credentials and certificates that monitors name | `""` `secrets`, `configmaps` | get; never listed or watched |
+//! | credentials and certificates that monitors name, `additionalScrapeConfigs` of an inherited object | `""` `secrets`, `configmaps` | get; never listed or watched |
 //!
 //! All but the cluster-wide ones can be given by a Role in each namespace of `--namespaces`. A missing right never narrows the
 //! scope silently: promop is not ready, says which right is missing, tries again, and heals when it is given.

@@ -16,6 +16,8 @@
 //! | `namespaces` | all | namespaces that are looked at; `own` is the pod's |
 //! | `denyNamespaces` | none | namespaces that are not looked at; not together with `namespaces` |
 //! | `prometheus` | every monitor, EndpointSlices, 30 s | what the `spec` of a Prometheus object would say |
+//! | `inherit` | none | `prometheus/NS/NAME` or `prometheusagent/NS/NAME`: the object whose `spec` takes the place of the defaults |
+//! | `shard` | `SHARD`, then the pod's number | only the targets of this shard of `shards`, from 0 |
 //! | `additionalScrapeConfigs` | none | file with a YAML list of Prometheus scrape configs |
 //! | `webListenAddress` | `127.0.0.1:9099` | where the status endpoints are |
 //! | `shutdownTimeout` | `10s` | how long queues may drain at the end |
@@ -23,3 +25,26 @@
 //! | `assetRefresh` | `1m` | the time after which Secrets and ConfigMaps are read again: the bound of a rotation |
 //! | `maxWorkers` | 1024 | most scrapes at the same time |
 //! | `queueBytes` | 67108864 | bytes that may wait for an exporter; beyond it the oldest are dropped and counted |
+//!
+//! # Inheriting
+//!
+//! With `inherit` (or `--inherit`) the object is watched, and its changes apply as those of monitors do. Which field wins:
+//!
+//! 1. a selector given by a flag,
+//! 2. a field under `prometheus` in the settings file: it replaces the object's field as a whole,
+//! 3. the object's field,
+//! 4. the default of the object's definition. The defaults of this program don't hold then: an object without
+//!    `serviceMonitorSelector` selects no ServiceMonitor, and "own" namespaces are the object's.
+//!
+//! `version` is not inherited: the text is for the newest Prometheus. `additionalScrapeConfigs` of the object come from its Secret;
+//! those of a file are added to them. What has no counterpart is listed in the log when the list changes.
+//!
+//! An object that is missing, that cannot be read, or whose settings give no configuration changes nothing: the last settings
+//! that could be used hold, monitors that change meanwhile still apply, and `/-/ready` and the log say what is wrong. At start,
+//! without such settings, nothing is scraped until there are some.
+//!
+//! # Shards
+//!
+//! If `shards` is more than 1, each pod scrapes its share: that of `shard` (`--shard`), else of the variable `SHARD`, else of the
+//! number at the end of `POD_NAME`, else the first. It stands for `$(SHARD)`; with `shardingStrategy` `Topology` the zone and the
+//! position within it follow from it.

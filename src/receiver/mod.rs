@@ -4,6 +4,7 @@
 pub mod admin;
 mod assets;
 mod error;
+mod inherit;
 mod last_good;
 mod monitors;
 mod parts;
@@ -15,6 +16,7 @@ mod supervisor;
 mod telemetry;
 
 pub use error::{Error, ErrorKind};
+pub use inherit::Inherit;
 pub use settings::{Environment, Settings, Source};
 pub use start::{Receiver, ReceiverBuilder, Report, Running};
 pub use status::Status;

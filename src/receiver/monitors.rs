@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub(super) struct Monitors {
     monitors: Vec<Subscription>,
     namespaces: Option<Subscription>,
+    changed: Sender<()>,
     scope: Scope,
     /// What was decoded of an object, for as long as the store holds that very object.
     decoded: HashMap<usize, (Arc<Object>, Decoded)>,
@@ -23,8 +24,6 @@ pub(super) struct Monitors {
 /// Which namespaces count.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
-    /// The namespace that is ours.
-    pub own: String,
     /// Only these, if any are given.
     pub allowed: Vec<String>,
     /// All but these.
@@ -39,14 +38,31 @@ enum Decoded {
 }
 
 impl Monitors {
-    /// Subscribes to what the settings need. `changed` gets a token when something changes.
+    /// Subscribes to monitors. `changed` gets a token when something changes.
     pub(super) fn subscribe(
         informers: &Informers,
-        settings: &operator::Settings,
         scope: Scope,
         changed: &Sender<()>,
     ) -> Result<Self, SubscribeError> {
         let subscribe = |kind| informers.subscribe(kind, &[], "", changed.clone());
+        Ok(Self {
+            monitors: vec![
+                subscribe(Kind::ServiceMonitor)?,
+                subscribe(Kind::PodMonitor)?,
+            ],
+            namespaces: None,
+            changed: changed.clone(),
+            scope,
+            decoded: HashMap::new(),
+        })
+    }
+
+    /// Subscribes to namespaces if a selector of the settings looks at their labels, and only then.
+    pub(super) fn serve(
+        &mut self,
+        informers: &Informers,
+        settings: &operator::Settings,
+    ) -> Result<(), SubscribeError> {
         let by_labels = [
             &settings.spec.service_monitor_namespace_selector,
             &settings.spec.pod_monitor_namespace_selector,
@@ -54,15 +70,13 @@ impl Monitors {
         let by_labels = by_labels.into_iter().flatten().any(|selector| {
             !selector.match_labels.is_empty() || !selector.match_expressions.is_empty()
         });
-        Ok(Self {
-            monitors: vec![
-                subscribe(Kind::ServiceMonitor)?,
-                subscribe(Kind::PodMonitor)?,
-            ],
-            namespaces: by_labels.then(|| subscribe(Kind::Namespace)).transpose()?,
-            scope,
-            decoded: HashMap::new(),
-        })
+        if !by_labels {
+            self.namespaces = None;
+        } else if self.namespaces.is_none() {
+            let changed = self.changed.clone();
+            self.namespaces = Some(informers.subscribe(Kind::Namespace, &[], "", changed)?);
+        }
+        Ok(())
     }
 
     /// Stores that have not held the whole state of their source yet. What is forbidden is not waited for:
@@ -77,8 +91,8 @@ impl Monitors {
         health.filter(waited_for).collect()
     }
 
-    /// What the stores hold now.
-    pub(super) fn snapshot(&mut self) -> Snapshot {
+    /// What the stores hold now; `own` is the namespace that is ours.
+    pub(super) fn snapshot(&mut self, own: &str) -> Snapshot {
         let mut snapshot = Snapshot::default();
         let mut before = std::mem::take(&mut self.decoded);
         for subscription in &self.monitors {
@@ -105,7 +119,7 @@ impl Monitors {
                 snapshot.namespaces.push(Namespace { name, labels });
             }
         }
-        snapshot.complete_namespaces(&self.scope.own);
+        snapshot.complete_namespaces(own);
         snapshot.restrict(&self.scope.allowed, &self.scope.denied);
         snapshot
     }

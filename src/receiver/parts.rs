@@ -107,20 +107,30 @@ fn find_cluster(
     kube::kubeconfig::load(&paths, context)
 }
 
+/// The shard that is ours, if anybody said so: the settings, else `SHARD`.
+pub(super) fn shard(settings: &Settings, environment: &Environment) -> Result<Option<u32>, Error> {
+    let text = environment.get("SHARD").filter(|text| !text.is_empty());
+    match (settings.shard, text) {
+        (None, Some(text)) => text.parse().map(Some).map_err(|_| {
+            Error::new(
+                ErrorKind::Settings,
+                format!("SHARD={text:?} is no number of a shard"),
+            )
+        }),
+        (shard, _) => Ok(shard),
+    }
+}
+
 /// What the generator is told: the newest Prometheus, and values where upstream writes variables.
-pub(super) fn generator_settings(
-    settings: &Settings,
+pub(super) fn for_run(
+    settings: operator::Settings,
+    shard: Option<u32>,
     environment: &Environment,
-) -> Result<operator::Settings, Error> {
-    let for_run = settings.prometheus.clone().for_run();
-    let mut generator =
-        for_run.map_err(|error| Error::with(ErrorKind::Settings, "prometheus", error))?;
-    let ordinal = pod_ordinal(environment);
-    let shard = environment
-        .get("SHARD")
-        .and_then(|text| text.parse().ok())
-        .or(ordinal)
-        .unwrap_or(0);
+) -> Result<operator::Settings, operator::Error> {
+    let mut generator = settings.for_run()?;
+    // Without shards the number of a pod says nothing: every pod scrapes everything.
+    let ordinal = pod_ordinal(environment).filter(|_| generator.spec.shards() > 1);
+    let shard = shard.or(ordinal).unwrap_or(0);
     let mut values = operator::expand::pod_environment(&generator, shard, 0);
     for name in ["POD_NAME", "NODE_NAME"] {
         if let Some(value) = environment
@@ -132,6 +142,13 @@ pub(super) fn generator_settings(
     }
     generator.placeholders = Placeholders::new(values);
     Ok(generator)
+}
+
+/// A shard that there is not has no targets: worth a word.
+pub(super) fn shard_remark(settings: &operator::Settings, shard: Option<u32>) -> Option<String> {
+    let (shard, shards) = (shard?, settings.spec.shards());
+    (shard >= shards)
+        .then(|| format!("no target is ours, shards count from 0 shard={shard} shards={shards}"))
 }
 
 /// The number at the end of a StatefulSet's pod's name.

@@ -2,6 +2,7 @@
 //! nothing of what runs is touched. What fails here stays with the monitor it concerns (decisions.md 2).
 
 use super::assets::AssetCache;
+use super::inherit::{Inherited, Nothing};
 use super::last_good::LastGood;
 use super::monitors::Monitors;
 use super::settings::{Environment, Settings};
@@ -56,6 +57,8 @@ pub(super) struct Prepared {
     pub additional_errors: Vec<String>,
     /// Monitors by kind that the selectors chose, the rejected ones included.
     pub selected: BTreeMap<Kind, usize>,
+    /// Why the inherited settings are not used: the last ones that could be used are.
+    pub settings_trouble: Option<String>,
     /// When to prepare again even if nothing changes: Secrets are to be read again, or a last good version ends.
     pub next_look: Option<Instant>,
 }
@@ -85,6 +88,15 @@ const LATER_SYNC: Duration = Duration::from_secs(2);
 /// How often it is looked whether discovery is there.
 const SYNC_LOOK: Duration = Duration::from_millis(20);
 
+/// How often settings that cannot be used are tried again: a Secret that they name may have appeared.
+const SETTINGS_RETRY: Duration = Duration::from_secs(30);
+
+/// What is generated, and its frame as it was loaded.
+struct Frame {
+    generated: Generated,
+    global: Arc<Global>,
+}
+
 /// Everything that preparing needs and remembers.
 #[derive(Debug)]
 pub(super) struct Preparer {
@@ -94,6 +106,8 @@ pub(super) struct Preparer {
     pub stopped: Stopped,
     /// Nothing is watched without Kubernetes.
     pub watched: Option<(Informers, Monitors)>,
+    /// The object whose settings hold, if any are inherited.
+    pub inherited: Option<Inherited>,
     pub discovery: Arc<Manager>,
     pub surroundings: Surroundings,
     pub options: scrape::job::Options,
@@ -124,8 +138,7 @@ pub(super) struct Memory {
 impl Preparer {
     /// Prepares a configuration from what is known now.
     pub(super) fn prepare(&mut self) -> Result<Prepared, Failure> {
-        let generated = self.generate()?;
-        let global = self.global(&generated.head)?;
+        let (Frame { generated, global }, settings_trouble) = self.frame()?;
         let files = MemoryFiles::new(generated.assets, Some(Arc::new(Disk)));
         let around = Surroundings {
             files: Arc::new(files),
@@ -178,13 +191,15 @@ impl Preparer {
         self.add_file(&global, &around, &mut jobs, &mut additional_errors)?;
         self.memory.loader.sweep();
         self.wait_for_discovery(&jobs.list);
+        let next_try = settings_trouble.as_ref().map(|_| now + SETTINGS_RETRY);
         Ok(Prepared {
             global,
             jobs: jobs.list,
             rejected,
             additional_errors,
             selected: generated.selected,
-            next_look: [self.memory.assets.next_read(), next_end]
+            settings_trouble,
+            next_look: [self.memory.assets.next_read(), next_end, next_try]
                 .into_iter()
                 .flatten()
                 .min(),
@@ -205,15 +220,56 @@ impl Preparer {
         Ok(())
     }
 
+    /// Generates and loads the frame. If inherited settings cannot be used, the last ones that could be hold, and why.
+    fn frame(&mut self) -> Result<(Frame, Option<String>), Failure> {
+        let Some(mut inherited) = self.inherited.take() else {
+            let settings = Arc::clone(&self.settings);
+            return Ok((self.frame_of(&settings.prometheus)?, None));
+        };
+        let frame = self.inherited_frame(&mut inherited);
+        self.inherited = Some(inherited);
+        frame
+    }
+
+    fn inherited_frame(
+        &mut self,
+        inherited: &mut Inherited,
+    ) -> Result<(Frame, Option<String>), Failure> {
+        let trouble = match inherited.settings(&self.settings, &self.environment) {
+            Ok(settings) => match self.frame_of(&settings) {
+                Ok(frame) => {
+                    inherited.good = Some(settings);
+                    return Ok((frame, None));
+                }
+                Err(Failure::Refused(reason)) => format!("inherited settings: {reason}"),
+                Err(waiting) => return Err(waiting),
+            },
+            Err(Nothing::NotYet(what)) => return Err(Failure::Waiting(what)),
+            Err(Nothing::Unusable(reason)) => reason,
+        };
+        match &inherited.good {
+            Some(good) => Ok((self.frame_of(good)?, Some(trouble))),
+            None => Err(Failure::Refused(trouble)),
+        }
+    }
+
+    fn frame_of(&mut self, settings: &operator::Settings) -> Result<Frame, Failure> {
+        let generated = self.generate(settings)?;
+        let global = self.global(&generated.head)?;
+        Ok(Frame { generated, global })
+    }
+
     /// Monitors to text.
-    fn generate(&mut self) -> Result<Generated, Failure> {
-        let settings = &self.settings.prometheus;
+    fn generate(&mut self, settings: &operator::Settings) -> Result<Generated, Failure> {
         let (mut snapshot, mut assets) = (Snapshot::default(), Assets::default());
         if let Some((informers, monitors)) = &mut self.watched {
+            monitors
+                .serve(informers, settings)
+                .map_err(|error| Failure::Refused(error.to_string()))?;
             if let Some(missing) = monitors.missing().first() {
                 return Err(Failure::Waiting(missing.to_string()));
             }
-            snapshot = monitors.snapshot();
+            snapshot = monitors.snapshot(&settings.namespace);
             let wanted = operator::references(&snapshot, settings);
             let (now, max_age) = (self.clock.now(), self.settings.asset_refresh);
             assets = self.memory.assets.fetch(wanted, informers, now, max_age);

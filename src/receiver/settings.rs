@@ -1,11 +1,12 @@
 //! Our knobs. `Settings` is ours, `Config` is always a Prometheus configuration.
 
 use super::error::{Error, ErrorKind};
-use crate::operator;
+use super::inherit::Inherit;
+use crate::operator::{self, NotCarriedOver};
 use crate::wire::yaml;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -26,6 +27,13 @@ pub struct Settings {
     /// What the `spec` of a Prometheus object would say: selectors, intervals, limits, external labels, …
     #[serde(deserialize_with = "operator_settings")]
     pub prometheus: operator::Settings,
+    /// The object whose `spec` takes the place of the defaults of `prometheus`. It is watched.
+    pub inherit: Option<Inherit>,
+    /// The fields that are said in `prometheus`, as they were said: they replace those of the inherited object.
+    #[serde(skip)]
+    pub said: Map<String, Value>,
+    /// Which shard's targets are scraped; none: the number at the end of the pod's name, or the first one.
+    pub shard: Option<u32>,
     /// A file with a YAML list of Prometheus scrape configs, as the operator's `additionalScrapeConfigs`.
     pub additional_scrape_configs: Option<PathBuf>,
     /// Where the admin server listens; none: no server.
@@ -72,6 +80,9 @@ impl Default for Settings {
             namespaces: Vec::new(),
             deny_namespaces: Vec::new(),
             prometheus: operator::Settings::default(),
+            inherit: None,
+            said: Map::new(),
+            shard: None,
             additional_scrape_configs: None,
             web_listen_address: Some(SocketAddr::from(([127, 0, 0, 1], 9099))),
             shutdown_timeout: Duration::from_secs(10),
@@ -95,8 +106,39 @@ impl Settings {
         };
         let value: Value = yaml::serde::from_str(text).map_err(|error| wrong(&error))?;
         let value = if value.is_null() { json!({}) } else { value };
-        let settings: Self = serde_json::from_value(value).map_err(|error| wrong(&error))?;
+        let said = value.get("prometheus").and_then(Value::as_object).cloned();
+        let mut settings: Self = serde_json::from_value(value).map_err(|error| wrong(&error))?;
+        settings.said = said.unwrap_or_default();
         settings.checked()
+    }
+
+    /// Says a field of `prometheus`.
+    ///
+    /// # Errors
+    /// It is unknown, or has the wrong type.
+    pub fn say(&mut self, field: &str, value: Value) -> Result<(), Error> {
+        self.said.insert(field.to_owned(), value);
+        self.prometheus = operator::Settings::from_fields(Value::Object(self.said.clone()))
+            .map_err(|error| Error::with(ErrorKind::Settings, "prometheus", error))?;
+        Ok(())
+    }
+
+    /// What a `Prometheus` or `PrometheusAgent` object says, with the fields that are said here in place of its own;
+    /// and what of it has no counterpart.
+    ///
+    /// # Errors
+    /// It is neither, or a field has the wrong type.
+    pub fn inherited(
+        &self,
+        mut object: Value,
+    ) -> Result<(operator::Settings, Vec<NotCarriedOver>), operator::Error> {
+        if let Value::Object(object) = &mut object {
+            let spec = object.entry("spec").or_insert(Value::Null);
+            let mut fields = spec.as_object().cloned().unwrap_or_default();
+            fields.extend(self.said.clone());
+            *spec = Value::Object(fields);
+        }
+        operator::Settings::from_prometheus(&object)
     }
 
     /// The settings, unless they contradict each other.
@@ -108,6 +150,12 @@ impl Settings {
         if self.source == Source::None && self.additional_scrape_configs.is_none() {
             let detail =
                 "without Kubernetes there is nothing to scrape: name additionalScrapeConfigs";
+            return Err(Error::new(ErrorKind::Settings, detail));
+        }
+        if self.source == Source::None
+            && let Some(inherit) = &self.inherit
+        {
+            let detail = format!("without Kubernetes there is no {inherit} to inherit from");
             return Err(Error::new(ErrorKind::Settings, detail));
         }
         Ok(self)

@@ -2,8 +2,9 @@
 
 use super::admin::{self, View};
 use super::error::{Error, ErrorKind};
+use super::inherit::Inherited;
 use super::monitors::{Monitors, Scope};
-use super::parts::{generator_settings, informers, seed, surroundings};
+use super::parts::{for_run, informers, seed, shard, shard_remark, surroundings};
 use super::prepare::{Memory, Preparer};
 use super::settings::{Environment, Settings};
 use super::status::{Board, Overview, Status};
@@ -21,7 +22,7 @@ use crate::scrape::job::{Counters, Options};
 use crate::scrape::manager::{Pool, PoolSettings};
 use crate::translate;
 use crossbeam_channel::{Sender, bounded, never};
-use log::{error, info};
+use log::{error, info, warn};
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -103,9 +104,20 @@ impl ReceiverBuilder {
         let clock = SystemClock::shared();
 
         // Whoever takes something starts before whoever gives it.
-        settings.prometheus = generator_settings(&settings, &environment)?;
         let surroundings = surroundings(&environment);
         let informers = informers(&mut settings, &environment, &surroundings.tls, &clock)?;
+        settings.shard = shard(&settings, &environment)?;
+        let mut generator = for_run(settings.prometheus, settings.shard, &environment)
+            .map_err(|error| Error::with(ErrorKind::Settings, "prometheus", error))?;
+        if let Some(informers) = &informers {
+            generator.namespace = informers.own_namespace();
+        }
+        settings.prometheus = generator;
+        if settings.inherit.is_none()
+            && let Some(remark) = shard_remark(&settings.prometheus, settings.shard)
+        {
+            warn!("{remark}");
+        }
         let listener = settings.web_listen_address.map(listen).transpose()?;
         let pipeline = pipeline(&settings, exporters, consumers, &clock)?;
         let pool = PoolSettings {
@@ -132,15 +144,19 @@ impl ReceiverBuilder {
         let discovery = Arc::new(discovery.map_err(|error| system("discovery", error))?);
         let monitors = informers.as_ref().map(|informers| {
             let scope = Scope {
-                own: informers.own_namespace(),
                 allowed: settings.namespaces.clone(),
                 denied: settings.deny_namespaces.clone(),
             };
-            Monitors::subscribe(informers, &settings.prometheus, scope, &changed)
+            Monitors::subscribe(informers, scope, &changed)
         });
         let monitors = monitors.transpose().map_err(|error| {
             Error::with(ErrorKind::Kubernetes, "monitors cannot be watched", error)
         })?;
+        let inherited = settings.inherit.as_ref().zip(informers.as_ref());
+        let inherited = inherited.map(|(from, informers)| {
+            Inherited::watch(from, informers, &changed)
+                .map_err(|error| Error::with(ErrorKind::Kubernetes, "inherit", error))
+        });
 
         let watched = monitors.is_some();
         let board = Arc::new(Board::new(Arc::clone(&clock)));
@@ -152,6 +168,7 @@ impl ReceiverBuilder {
             clock: Arc::clone(&clock),
             stopped: stopped.clone(),
             watched: informers.clone().zip(monitors),
+            inherited: inherited.transpose()?,
             discovery: Arc::clone(&discovery),
             surroundings,
             options: Options::default(),

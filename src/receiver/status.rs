@@ -15,7 +15,7 @@ use crate::scrape::cycle;
 use crate::scrape::job::Counters;
 use crate::scrape::manager::{JobStatus, Pool, Statistics};
 use crate::scrape::target;
-use log::{info, warn};
+use log::{error, info, warn};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub(super) struct Loaded {
     pub rejected: Vec<Rejected>,
     pub additional_errors: Vec<String>,
     pub selected: BTreeMap<Kind, usize>,
+    /// Why the inherited settings are not used.
+    pub settings_trouble: Option<String>,
 }
 
 /// Where the supervisor writes down what became of configurations. Says in the log what changed, once.
@@ -85,7 +87,16 @@ impl Board {
 
     /// A configuration was not applied.
     pub(super) fn refused(&self, failure: &Failure) {
-        self.state.lock().failure = Some(failure.clone());
+        let before = self.state.lock().failure.replace(failure.clone());
+        if before.as_ref() == Some(failure) {
+            return;
+        }
+        match failure {
+            Failure::Waiting(what) => info!("waiting for the first list for={what:?}"),
+            Failure::Refused(reason) => {
+                error!("configuration not applied, the old one runs on err={reason:?}");
+            }
+        }
     }
 
     fn state(&self) -> State {
@@ -105,8 +116,14 @@ fn complaints(loaded: &Loaded) -> BTreeSet<String> {
         format!("monitor rejected, {then} kind={kind} namespace={namespace} name={name} err={reason:?}")
     });
     let additional = loaded.additional_errors.iter();
+    let settings = loaded.settings_trouble.iter();
     monitors
         .chain(additional.map(|error| format!("additional job not used err={error:?}")))
+        .chain(
+            settings.map(|error| {
+                format!("settings not applied, the last good ones hold err={error:?}")
+            }),
+        )
         .collect()
 }
 
@@ -175,7 +192,8 @@ impl Overview {
         });
         Status {
             not_ready: self.not_ready(&state),
-            config_successful: loaded.is_some() && state.failure.is_none(),
+            config_successful: loaded.is_some_and(|l| l.settings_trouble.is_none())
+                && !matches!(state.failure, Some(Failure::Refused(_))),
             config_applied_ms: state.applied_ms,
             jobs: loaded.map_or(0, |loaded| loaded.jobs.len()),
             selected: (selected(Kind::ServiceMonitor), selected(Kind::PodMonitor)),
@@ -194,7 +212,7 @@ impl Overview {
             (None, Some(Failure::Refused(reason))) => {
                 reasons.push(format!("no configuration could be applied: {reason}"));
             }
-            (Some(_), _) => {}
+            (Some(loaded), _) => reasons.extend(loaded.settings_trouble.clone()),
         }
         let now = self.clock.now();
         for health in self.informers.iter().flat_map(Informers::health) {

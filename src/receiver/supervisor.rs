@@ -9,7 +9,6 @@ use crate::rt::clock::Clock;
 use crate::rt::stop::Stopped;
 use crate::scrape::manager::{JobPlan, Pool};
 use crossbeam_channel::{Receiver, Sender, after, never, select};
-use log::{error, info};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -204,12 +203,6 @@ impl Supervisor {
             Ok(prepared) => self.apply(*prepared),
             Err(failure) => {
                 self.next_look = Some(self.clock.now() + RETRY);
-                match &failure {
-                    Failure::Waiting(what) => info!("waiting for the first list for={what:?}"),
-                    Failure::Refused(reason) => {
-                        error!("configuration not applied, the old one runs on err={reason:?}");
-                    }
-                }
                 self.board.refused(&failure);
             }
         }
@@ -223,6 +216,7 @@ impl Supervisor {
             rejected,
             additional_errors,
             selected,
+            settings_trouble,
             next_look,
         } = prepared;
         self.next_look = next_look;
@@ -242,6 +236,7 @@ impl Supervisor {
             rejected,
             additional_errors,
             selected,
+            settings_trouble,
         });
     }
 

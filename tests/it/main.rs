@@ -21,6 +21,7 @@ mod fake;
 mod golden;
 mod house;
 mod http;
+mod inherit;
 mod kube;
 mod pages;
 mod pipeline;

@@ -13,13 +13,13 @@ use std::time::Duration;
 const LONG: Duration = Duration::from_secs(60);
 
 /// A target whose page is one gauge of its own.
-fn page(metric: &str) -> Server {
+pub(super) fn page(metric: &str) -> Server {
     let answer = Answer::text(&format!("# TYPE {metric} gauge\n{metric} 1\n"));
     Server::start(move |_| answer.reply())
 }
 
 /// A Service and an EndpointSlice for the target, and a ServiceMonitor with further fields for its endpoint.
-fn monitored(name: &str, at: SocketAddr, endpoint: &str) -> String {
+pub(super) fn monitored(name: &str, at: SocketAddr, endpoint: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}}}\n\
          spec: {{ports: [{{name: web, port: 80}}]}}\n---\n\
@@ -39,7 +39,7 @@ type Batch = (String, Vec<(String, f64)>);
 
 /// Everything that a receiver hands on, in order.
 #[derive(Default)]
-struct Taken {
+pub(super) struct Taken {
     batches: Mutex<Vec<Batch>>,
     more: Condvar,
 }
@@ -73,7 +73,7 @@ impl Taken {
     }
 
     /// Waits until a batch of a job from the n-th on fits, and returns how many there were then.
-    fn wait(&self, from: usize, what: impl Fn(&str, &[(String, f64)]) -> bool) -> usize {
+    pub(super) fn wait(&self, from: usize, what: impl Fn(&str, &[(String, f64)]) -> bool) -> usize {
         let batches = self.batches.lock().unwrap();
         let found = |all: &Vec<Batch>| all.iter().skip(from).any(|(job, values)| what(job, values));
         let (batches, timeout) = self
@@ -89,7 +89,7 @@ impl Taken {
     }
 
     /// Waits for a metric of a job.
-    fn wait_for(&self, from: usize, job: &str, metric: &str) -> usize {
+    pub(super) fn wait_for(&self, from: usize, job: &str, metric: &str) -> usize {
         self.wait(from, |j, values| {
             j == job && values.iter().any(|(name, _)| name == metric)
         })
@@ -105,7 +105,7 @@ impl Taken {
     }
 }
 
-fn start(settings: &str) -> (Running, Arc<Taken>) {
+pub(super) fn start(settings: &str) -> (Running, Arc<Taken>) {
     let settings = Settings::from_yaml(&format!("webListenAddress: null\n{settings}")).unwrap();
     let taken = Arc::new(Taken::default());
     let to = Arc::clone(&taken);
@@ -119,12 +119,12 @@ fn start(settings: &str) -> (Running, Arc<Taken>) {
     (running, taken)
 }
 
-fn from_folder(folder: &Path) -> (Running, Arc<Taken>) {
+pub(super) fn from_folder(folder: &Path) -> (Running, Arc<Taken>) {
     start(&format!("source: {{folder: {}}}", folder.display()))
 }
 
 /// Waits until the status fits.
-fn wait_status(running: &Running, what: impl Fn(&Status) -> bool) -> Status {
+pub(super) fn wait_status(running: &Running, what: impl Fn(&Status) -> bool) -> Status {
     let begin = std::time::Instant::now();
     loop {
         let status = running.status();
@@ -136,7 +136,7 @@ fn wait_status(running: &Running, what: impl Fn(&Status) -> bool) -> Status {
     }
 }
 
-fn write(folder: &Path, file: &str, text: &str) {
+pub(super) fn write(folder: &Path, file: &str, text: &str) {
     // As `kubectl` and editors do it: the file is there as a whole or not at all.
     let temporary = folder.join(format!(".{file}.new"));
     std::fs::write(&temporary, text).unwrap();

@@ -4,7 +4,8 @@ use crate::selector;
 use log::LevelFilter;
 use prometheus_operator_receiver::exporters::Compression;
 use prometheus_operator_receiver::kube::types::meta::LabelSelector;
-use prometheus_operator_receiver::operator;
+use prometheus_operator_receiver::receiver::{Inherit, Settings};
+use serde_json::json;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -48,9 +49,11 @@ pub(crate) struct Args {
     pub(crate) otlp_compression: Option<Compression>,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) shutdown_timeout: Option<Duration>,
+    pub(crate) last_good_max_age: Option<Duration>,
     pub(crate) log_level: Option<LevelFilter>,
     pub(crate) expand: bool,
     pub(crate) inherit: Option<String>,
+    pub(crate) shard: Option<u32>,
 }
 
 /// Where metrics go.
@@ -195,6 +198,20 @@ const FLAGS: &[Flag] = &[
         },
     },
     Flag {
+        group: Group::Selection,
+        name: "inherit",
+        value: "KIND/NS/NAME",
+        help: "Settings of this object: prometheus/NS/NAME, prometheusagent/NS/NAME, none [default: none; generate: the only one]",
+        set: |a, v| parse(&mut a.inherit, &v, |v| inherit(v).map(Some)),
+    },
+    Flag {
+        group: Group::Selection,
+        name: "shard",
+        value: "N",
+        help: "Only the targets of this shard, from 0 [default: SHARD, then the pod's number]",
+        set: |a, v| parse(&mut a.shard, &v, |v| number(v).map(Some)),
+    },
+    Flag {
         group: Group::Output,
         name: "output",
         value: "KIND",
@@ -238,17 +255,17 @@ const FLAGS: &[Flag] = &[
     },
     Flag {
         group: Group::Output,
+        name: "last-good-max-age",
+        value: "DURATION",
+        help: "How long the last good version of a monitor that became invalid runs on; 0: not at all [default: 1h]",
+        set: |a, v| parse(&mut a.last_good_max_age, &v, |v| duration(v).map(Some)),
+    },
+    Flag {
+        group: Group::Output,
         name: "log-level",
         value: "LEVEL",
         help: "error, warn, info, debug or trace [default: RUST_LOG, then info]",
         set: |a, v| parse(&mut a.log_level, &v, |v| level(v).map(Some)),
-    },
-    Flag {
-        group: Group::Generate,
-        name: "inherit",
-        value: "KIND/NS/NAME",
-        help: "Take settings from this Prometheus or PrometheusAgent of the input; none: from none [default: the only one]",
-        set: |a, v| some(&mut a.inherit, v),
     },
     Flag {
         group: Group::Generate,
@@ -383,25 +400,23 @@ fn flags_of(args: Vec<OsString>, groups: &[Group]) -> Result<Args, String> {
 
 impl Args {
     /// Puts the selectors that were given in the place of those in the settings.
-    pub(crate) fn select(&self, settings: &mut operator::Settings) {
-        let spec = &mut settings.spec;
-        let given = [
-            (&self.service_monitors, &mut spec.service_monitor_selector),
+    pub(crate) fn select(&self, settings: &mut Settings) -> Result<(), String> {
+        let selectors = [
+            (&self.service_monitors, "serviceMonitorSelector"),
             (
                 &self.service_monitor_namespaces,
-                &mut spec.service_monitor_namespace_selector,
+                "serviceMonitorNamespaceSelector",
             ),
-            (&self.pod_monitors, &mut spec.pod_monitor_selector),
-            (
-                &self.pod_monitor_namespaces,
-                &mut spec.pod_monitor_namespace_selector,
-            ),
+            (&self.pod_monitors, "podMonitorSelector"),
+            (&self.pod_monitor_namespaces, "podMonitorNamespaceSelector"),
         ];
-        for (given, setting) in given {
-            if given.is_some() {
-                setting.clone_from(given);
+        for (given, field) in selectors {
+            if let Some(selector) = given {
+                let said = settings.say(field, json!(selector));
+                said.map_err(|err| format!("{err:#}"))?;
             }
         }
+        Ok(())
     }
 
     fn checked(self) -> Result<Self, String> {
@@ -531,6 +546,20 @@ fn output(value: &str) -> Result<Output, String> {
             "{value} is none of otlp, stdout, stdout:text, stdout:json"
         )),
     }
+}
+
+/// `none`, or an object.
+fn inherit(value: &str) -> Result<String, String> {
+    if value != "none" {
+        value.parse::<Inherit>()?;
+    }
+    Ok(value.to_owned())
+}
+
+fn number(value: &str) -> Result<u32, String> {
+    value
+        .parse()
+        .map_err(|_| format!("{value} is no number from 0"))
 }
 
 /// `gzip` or `none`; the environment's variable has the same values.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// The input cannot be read, or the settings do not allow a configuration.
 pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
     let mut input = read_input(args.input.as_deref().ok_or("no input")?)?;
-    let settings = settings(args, &input.others)?;
+    let (settings, shard) = settings(args, &input.others)?;
     let generated = generated(args, &mut input, &settings)?;
     let rejected = generated.rejected.iter();
     let complaints = &mut input.complaints;
@@ -24,7 +24,7 @@ pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
         eprintln!("promop: {complaint}");
     }
     if args.expand {
-        let pod = expand::pod_environment(&settings, 0, 0);
+        let pod = expand::pod_environment(&settings, shard, 0);
         let env = |name: &str| pod.get(name).cloned();
         print!("{}", expand::expand(&generated.document(), &env));
     } else {
@@ -95,23 +95,25 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// What the chosen object says, else the defaults; flags win.
-fn settings(args: &Args, objects: &[Object]) -> Result<Settings, String> {
-    let mut settings = match inherited(args.inherit.as_deref(), objects)? {
+/// What the chosen object says, else the defaults; flags and the settings file win. And the shard.
+fn settings(args: &Args, objects: &[Object]) -> Result<(Settings, u32), String> {
+    let ours = run::settings(args)?;
+    let shard = ours.shard.unwrap_or(0);
+    let in_file = ours.inherit.as_ref().map(ToString::to_string);
+    let settings = match inherited(args.inherit.as_deref().or(in_file.as_deref()), objects)? {
         Some(object) => {
             let (kind, namespace, name) = (object.kind(), object.namespace(), object.name());
             eprintln!("promop: settings inherited from {kind} {namespace}/{name}");
-            let (settings, left) =
-                Settings::from_prometheus(&object.value).map_err(|err| err.to_string())?;
+            let inherited = ours.inherited(object.value.clone());
+            let (settings, left) = inherited.map_err(|err| err.to_string())?;
             for field in left {
                 eprintln!("promop: not carried over: {field}");
             }
             settings
         }
-        None => run::settings(args)?.prometheus,
+        None => ours.prometheus,
     };
-    args.select(&mut settings);
-    Ok(settings)
+    Ok((settings, shard))
 }
 
 /// The object to inherit from: the named one, or the only one.

@@ -101,7 +101,18 @@ pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
     if let Some(timeout) = args.shutdown_timeout {
         settings.shutdown_timeout = timeout;
     }
-    args.select(&mut settings.prometheus);
+    if let Some(age) = args.last_good_max_age {
+        settings.last_good_max_age = age;
+    }
+    if let Some(shard) = args.shard {
+        settings.shard = Some(shard);
+    }
+    match args.inherit.as_deref() {
+        None => {}
+        Some("none") => settings.inherit = None,
+        Some(object) => settings.inherit = Some(object.parse()?),
+    }
+    args.select(&mut settings)?;
     Ok(settings)
 }
 

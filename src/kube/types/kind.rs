@@ -9,6 +9,10 @@ pub enum Kind {
     ServiceMonitor,
     /// `monitoring.coreos.com/v1` PodMonitor.
     PodMonitor,
+    /// `monitoring.coreos.com/v1` Prometheus: one, to inherit settings from.
+    Prometheus,
+    /// `monitoring.coreos.com/v1alpha1` PrometheusAgent: likewise.
+    PrometheusAgent,
     /// Service.
     Service,
     /// Pod.
@@ -35,9 +39,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ServiceMonitor,
         Self::PodMonitor,
+        Self::Prometheus,
+        Self::PrometheusAgent,
         Self::Service,
         Self::Pod,
         Self::EndpointSlice,
@@ -57,6 +63,13 @@ impl Kind {
         match self {
             Self::ServiceMonitor => (MONITORING, "v1", "servicemonitors", "ServiceMonitor"),
             Self::PodMonitor => (MONITORING, "v1", "podmonitors", "PodMonitor"),
+            Self::Prometheus => (MONITORING, "v1", "prometheuses", "Prometheus"),
+            Self::PrometheusAgent => (
+                MONITORING,
+                "v1alpha1",
+                "prometheusagents",
+                "PrometheusAgent",
+            ),
             Self::Service => ("", "v1", "services", "Service"),
             Self::Pod => ("", "v1", "pods", "Pod"),
             Self::EndpointSlice => ("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
@@ -102,6 +115,11 @@ impl Kind {
     /// Whether it is one of the two monitors.
     pub fn is_monitor(self) -> bool {
         matches!(self, Self::ServiceMonitor | Self::PodMonitor)
+    }
+
+    /// Whether it is one of the two objects that settings are inherited from.
+    pub fn is_workload(self) -> bool {
+        matches!(self, Self::Prometheus | Self::PrometheusAgent)
     }
 
     /// The path of the collection: of one namespace, or of the cluster.

@@ -11,7 +11,7 @@ use serde_json::Value;
 /// An object, reduced to what is read of its kind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Object {
-    /// A ServiceMonitor or PodMonitor: its `spec` is decoded by whoever knows its type.
+    /// A ServiceMonitor, PodMonitor, Prometheus or PrometheusAgent: its `spec` is decoded by whoever knows its type.
     Monitor(Box<Monitor>),
     /// A service.
     Service(Box<Service>),
@@ -29,10 +29,10 @@ pub enum Object {
     Meta(Kind, Box<ObjectMeta>),
 }
 
-/// A ServiceMonitor or PodMonitor.
+/// An object of prometheus-operator's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Monitor {
-    /// Which of both.
+    /// Which of them.
     pub kind: Kind,
     /// `metadata`.
     pub metadata: ObjectMeta,
@@ -61,7 +61,7 @@ impl Object {
     /// It isn't JSON, a field has the wrong type, or the kind is read by name only.
     pub fn decode(kind: Kind, json: &str) -> Result<Self, serde_json::Error> {
         Ok(match kind {
-            Kind::ServiceMonitor | Kind::PodMonitor => {
+            Kind::ServiceMonitor | Kind::PodMonitor | Kind::Prometheus | Kind::PrometheusAgent => {
                 let WithSpec { metadata, spec } = serde_json::from_str(json)?;
                 Self::Monitor(Box::new(Monitor {
                     kind,

@@ -1,0 +1,196 @@
+//! Settings inherited from a live `Prometheus` or `PrometheusAgent` object: which one, what it says now, and what of it
+//! has no counterpart here. What is generated from it is decided elsewhere ([`super::prepare`]).
+
+use super::parts;
+use super::settings::{Environment, Settings};
+use crate::kube::informers::{Informers, SubscribeError, Subscription};
+use crate::kube::types::kind::Kind;
+use crate::kube::types::object::{Key, Object};
+use crate::operator::{self, Workload};
+use crossbeam_channel::Sender;
+use log::warn;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::{Value, json};
+use std::fmt;
+use std::str::FromStr;
+
+/// The object that settings are inherited from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inherit {
+    /// Its kind.
+    pub workload: Workload,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Inherit {
+    fn kind(&self) -> Kind {
+        match self.workload {
+            Workload::Prometheus => Kind::Prometheus,
+            Workload::PrometheusAgent => Kind::PrometheusAgent,
+        }
+    }
+}
+
+/// As flags and the settings file write it.
+impl fmt::Display for Inherit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.workload.to_string().to_ascii_lowercase();
+        write!(f, "{kind}/{}/{}", self.namespace, self.name)
+    }
+}
+
+impl FromStr for Inherit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("{text:?} is neither prometheus/NAMESPACE/NAME nor prometheusagent/…");
+        let mut parts = text.split('/');
+        let (Some(kind), Some(namespace), Some(name), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong());
+        };
+        let workload = match kind.to_ascii_lowercase().as_str() {
+            "prometheus" => Workload::Prometheus,
+            "prometheusagent" => Workload::PrometheusAgent,
+            _ => return Err(wrong()),
+        };
+        if namespace.is_empty() || name.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Self {
+            workload,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Inherit {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+/// The watched object.
+#[derive(Debug)]
+pub(super) struct Inherited {
+    from: Inherit,
+    watched: Subscription,
+    /// What was said in the log about the object.
+    remarks: Vec<String>,
+    /// The settings that gave a configuration last: they hold as long as newer ones give none.
+    pub good: Option<operator::Settings>,
+}
+
+/// Why there are no settings.
+pub(super) enum Nothing {
+    /// The object was not looked for yet; a notification follows.
+    NotYet(String),
+    /// It is missing, or cannot be read.
+    Unusable(String),
+}
+
+impl Inherited {
+    /// Watches the object. `changed` gets a token when it changes.
+    pub(super) fn watch(
+        from: &Inherit,
+        informers: &Informers,
+        changed: &Sender<()>,
+    ) -> Result<Self, SubscribeError> {
+        let namespace = [from.namespace.clone()];
+        let field = format!("metadata.name={}", from.name);
+        let watched = informers.subscribe(from.kind(), &namespace, &field, changed.clone())?;
+        Ok(Self {
+            from: from.clone(),
+            watched,
+            remarks: Vec::new(),
+            good: None,
+        })
+    }
+
+    /// What the object says now, for a receiver; fields that `settings` name replace its own.
+    pub(super) fn settings(
+        &mut self,
+        settings: &Settings,
+        environment: &Environment,
+    ) -> Result<operator::Settings, Nothing> {
+        let object = self.object()?;
+        let unusable =
+            |error: operator::Error| Nothing::Unusable(format!("{}: {error}", self.from));
+        let (inherited, left) = settings.inherited(object).map_err(unusable)?;
+        let inherited = parts::for_run(inherited, settings.shard, environment).map_err(unusable)?;
+        let left = left.iter().map(|left| format!("not carried over: {left}"));
+        self.remark(
+            left.chain(parts::shard_remark(&inherited, settings.shard))
+                .collect(),
+        );
+        Ok(inherited)
+    }
+
+    /// The object as the API server has it.
+    fn object(&self) -> Result<Value, Nothing> {
+        let Inherit {
+            namespace, name, ..
+        } = &self.from;
+        let health = self.watched.health();
+        let found = self.watched.get(&Key::new(namespace, name));
+        if let Some(Object::Monitor(object)) = found.as_deref() {
+            return Ok(json!({
+                "apiVersion": object.kind.api_version(), "kind": object.kind.name(),
+                "metadata": {"namespace": namespace, "name": name},
+                "spec": object.spec.clone(),
+            }));
+        }
+        if !self.watched.is_synced() {
+            let health = health.iter().map(ToString::to_string);
+            return Err(Nothing::NotYet(health.collect::<Vec<_>>().join(", ")));
+        }
+        let undecodable = health.iter().flat_map(|health| &health.status.undecodable);
+        let reason = undecodable
+            .map(|(_, reason)| format!("cannot be read: {reason}"))
+            .next();
+        let reason = reason.unwrap_or_else(|| "is not there".to_owned());
+        Err(Nothing::Unusable(format!("{} {reason}", self.from)))
+    }
+
+    /// Says what there is to say about the object, once.
+    fn remark(&mut self, remarks: Vec<String>) {
+        if self.remarks == remarks {
+            return;
+        }
+        for remark in &remarks {
+            warn!("{}: {remark}", self.from);
+        }
+        self.remarks = remarks;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, good: bool) {
+        let parsed = text.parse::<Inherit>();
+        assert_eq!(parsed.is_ok(), good, "{parsed:?}");
+        if let Ok(inherit) = parsed {
+            assert_eq!(inherit.to_string(), text.to_ascii_lowercase());
+        }
+    }
+
+    #[test]
+    fn objects_are_named_by_kind_namespace_and_name() {
+        check("prometheus/monitoring/k8s", true);
+        check("PrometheusAgent/monitoring/k8s", true);
+        check("alertmanager/monitoring/main", false);
+        check("prometheus/k8s", false);
+        check("prometheus//k8s", false);
+        check("prometheus/monitoring/k8s/x", false);
+    }
+}

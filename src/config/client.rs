@@ -49,7 +49,7 @@ impl RawClient {
         &mut self,
         d: &mut Decoder<'n, '_>,
         key: &str,
-        node: &'n Node,
+        node: &'n Node<'n>,
     ) -> Result<bool> {
         let config = &mut self.config;
         match key {
@@ -222,9 +222,9 @@ fn validate_proxy(d: &Decoder<'_, '_>, proxy: &Proxy) -> Result {
 /// A pointer upstream: null is `None`, everything else `Some`.
 fn optional<'n, 'l, T: Default>(
     d: &mut Decoder<'n, 'l>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     slot: &mut Option<T>,
-    decode: fn(&mut Decoder<'n, 'l>, &'n Node, &mut T) -> Result,
+    decode: fn(&mut Decoder<'n, 'l>, &'n Node<'n>, &mut T) -> Result,
 ) -> Result {
     if is_null(node.resolved()) {
         *slot = None;
@@ -233,20 +233,20 @@ fn optional<'n, 'l, T: Default>(
     decode(d, node, slot.get_or_insert_default())
 }
 
-fn secret<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, slot: &mut Secret) -> Result {
+fn secret<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Secret) -> Result {
     if let Some(text) = d.string(node)? {
         *slot = Secret::new(text);
     }
     Ok(())
 }
 
-fn secrets<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, slot: &mut Vec<Secret>) -> Result {
+fn secrets<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Vec<Secret>) -> Result {
     let strings = d.strings(node)?.unwrap_or_default();
     *slot = strings.into_iter().map(Secret::new).collect();
     Ok(())
 }
 
-fn basic_auth<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, basic: &mut BasicAuth) -> Result {
+fn basic_auth<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, basic: &mut BasicAuth) -> Result {
     let shape = d.fields(node, &mut |d, key, node| {
         match key {
             "username" => d.boxed(node, &mut basic.username)?,
@@ -271,7 +271,7 @@ fn reset<T: Default>(shape: Shape, value: &mut T) {
 
 fn authorization<'n>(
     d: &mut Decoder<'n, '_>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     authorization: &mut Authorization,
 ) -> Result {
     let shape = d.fields(node, &mut |d, key, node| {
@@ -288,7 +288,7 @@ fn authorization<'n>(
     Ok(())
 }
 
-fn oauth2<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, oauth2: &mut OAuth2) -> Result {
+fn oauth2<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, oauth2: &mut OAuth2) -> Result {
     let before = d.problems();
     let shape = d.fields(node, &mut |d, key, node| {
         match key {
@@ -326,7 +326,7 @@ fn oauth2<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, oauth2: &mut OAuth2) -> R
 
 fn string_map<'n>(
     d: &mut Decoder<'n, '_>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     slot: &mut BTreeMap<Box<str>, Box<str>>,
 ) -> Result {
     let mut map = BTreeMap::new();
@@ -343,7 +343,7 @@ fn string_map<'n>(
 /// `claims`: any values, kept as JSON.
 fn claims<'n>(
     d: &mut Decoder<'n, '_>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     slot: &mut BTreeMap<Box<str>, Box<str>>,
 ) -> Result {
     let mut map = BTreeMap::new();
@@ -355,7 +355,7 @@ fn claims<'n>(
     Ok(())
 }
 
-fn tls<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, tls: &mut Tls) -> Result {
+fn tls<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, tls: &mut Tls) -> Result {
     if is_null(node.resolved()) {
         *tls = Tls::default();
         return Ok(());
@@ -408,7 +408,7 @@ fn tls<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, tls: &mut Tls) -> Result {
 
 fn tls_version<'n>(
     d: &mut Decoder<'n, '_>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     slot: &mut Option<TlsVersion>,
 ) -> Result {
     if is_null(node.resolved()) {
@@ -434,7 +434,7 @@ fn tls_version<'n>(
 fn proxy_field<'n>(
     d: &mut Decoder<'n, '_>,
     key: &str,
-    node: &'n Node,
+    node: &'n Node<'n>,
     proxy: &mut Proxy,
 ) -> Result<bool> {
     match key {
@@ -458,7 +458,7 @@ fn proxy_field<'n>(
 /// A URL; null is `None`.
 pub(super) fn url_field<'n>(
     d: &mut Decoder<'n, '_>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     slot: &mut Option<Box<str>>,
 ) -> Result {
     if is_null(node.resolved()) {
@@ -475,7 +475,7 @@ pub(super) fn url_field<'n>(
 
 fn headers<'n>(
     d: &mut Decoder<'n, '_>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     map: &mut BTreeMap<Box<str>, Header>,
 ) -> Result {
     map.clear();

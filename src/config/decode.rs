@@ -15,7 +15,7 @@ pub(super) type Result<T = ()> = std::result::Result<T, Error>;
 
 /// Takes an entry of a mapping with free keys, and says whether the key was new.
 type Entry<'d, 'n, 'l> =
-    dyn FnMut(&mut Decoder<'n, 'l>, Cow<'n, str>, &'n Node) -> Result<bool> + 'd;
+    dyn FnMut(&mut Decoder<'n, 'l>, Cow<'n, str>, &'n Node<'n>) -> Result<bool> + 'd;
 
 /// Walks the nodes of one document.
 pub(super) struct Decoder<'n, 'l> {
@@ -23,9 +23,9 @@ pub(super) struct Decoder<'n, 'l> {
     problems: Vec<Problem>,
     path: Vec<Step<'n>>,
     /// The nodes that are being decoded, from the root down.
-    open: Vec<&'n Node>,
+    open: Vec<&'n Node<'n>>,
     /// Aliases of open nodes that are being followed.
-    loops: Vec<&'n Node>,
+    loops: Vec<&'n Node<'n>>,
     visits: u64,
     visits_by_alias: u64,
     alias_depth: u32,
@@ -139,7 +139,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     /// Notes that a node has the wrong type.
-    fn wrong_type(&mut self, node: &Node, want: &str) {
+    fn wrong_type(&mut self, node: &Node<'_>, want: &str) {
         let found = match &node.data {
             Data::Sequence(_) => "a list".to_owned(),
             Data::Mapping(_) => "a mapping".to_owned(),
@@ -165,8 +165,8 @@ impl<'n, 'l> Decoder<'n, 'l> {
     /// Follows aliases and counts, so that a small document cannot become endless work (go-yaml: decode.go, `unmarshal`).
     pub(super) fn visit<T>(
         &mut self,
-        node: &'n Node,
-        then: impl FnOnce(&mut Self, &'n Node) -> Result<T>,
+        node: &'n Node<'n>,
+        then: impl FnOnce(&mut Self, &'n Node<'n>) -> Result<T>,
     ) -> Result<T> {
         let (mut node, mut aliases, loops) = (node, 0, self.loops.len());
         loop {
@@ -192,7 +192,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     /// What an alias inside of its own anchor stands for. As upstream, that is fine until it is met inside of itself.
-    fn ancestor(&mut self, alias: &'n Node, above: usize) -> Result<&'n Node> {
+    fn ancestor(&mut self, alias: &'n Node<'n>, above: usize) -> Result<&'n Node<'n>> {
         let target = self
             .open
             .len()
@@ -223,8 +223,8 @@ impl<'n, 'l> Decoder<'n, 'l> {
     /// A mapping with known keys: `field` decodes a key's value, or says `false` if it doesn't know the key.
     pub(super) fn fields(
         &mut self,
-        node: &'n Node,
-        field: &mut dyn FnMut(&mut Self, &str, &'n Node) -> Result<bool>,
+        node: &'n Node<'n>,
+        field: &mut dyn FnMut(&mut Self, &str, &'n Node<'n>) -> Result<bool>,
     ) -> Result<Shape> {
         self.visit(node, |d, node| {
             let Data::Mapping(pairs) = &node.data else {
@@ -256,7 +256,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
         })
     }
 
-    fn no_mapping(&mut self, node: &'n Node) -> Result<Shape> {
+    fn no_mapping(&mut self, node: &'n Node<'n>) -> Result<Shape> {
         if self.scalar(node)? == Some(Scalar::Null) {
             return Ok(Shape::Null);
         }
@@ -266,8 +266,8 @@ impl<'n, 'l> Decoder<'n, 'l> {
 
     fn merge(
         &mut self,
-        node: &'n Node,
-        again: &mut dyn FnMut(&mut Self, &'n Node) -> Result<Shape>,
+        node: &'n Node<'n>,
+        again: &mut dyn FnMut(&mut Self, &'n Node<'n>) -> Result<Shape>,
     ) -> Result {
         let is_mapping = |node: &Node| matches!(node.resolved().data, Data::Mapping(_));
         match if node.is_marked() {
@@ -292,7 +292,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     /// A mapping with free keys: `each` gets the key and the value's node, and says whether the key was new.
     pub(super) fn entries(
         &mut self,
-        node: &'n Node,
+        node: &'n Node<'n>,
         each: &mut Entry<'_, 'n, 'l>,
     ) -> Result<Shape> {
         self.visit(node, |d, node| {
@@ -317,8 +317,8 @@ impl<'n, 'l> Decoder<'n, 'l> {
     /// A list.
     pub(super) fn items(
         &mut self,
-        node: &'n Node,
-        each: &mut dyn FnMut(&mut Self, &'n Node) -> Result,
+        node: &'n Node<'n>,
+        each: &mut dyn FnMut(&mut Self, &'n Node<'n>) -> Result,
     ) -> Result<Shape> {
         self.visit(node, |d, node| {
             let Data::Sequence(items) = &node.data else {
@@ -337,12 +337,12 @@ impl<'n, 'l> Decoder<'n, 'l> {
         })
     }
 
-    fn scalar(&self, node: &'n Node) -> Result<Option<Scalar<'n>>> {
+    fn scalar(&self, node: &'n Node<'n>) -> Result<Option<Scalar<'n>>> {
         scalar::resolve(node).or_else(|message| self.broken(message))
     }
 
     /// Bytes of a string field: the source text of any scalar, whatever it means; null is empty. `None`: noted.
-    pub(super) fn bytes(&mut self, node: &'n Node) -> Result<Option<Cow<'n, [u8]>>> {
+    pub(super) fn bytes(&mut self, node: &'n Node<'n>) -> Result<Option<Cow<'n, [u8]>>> {
         self.visit(node, |d, node| {
             match (&node.data, &node.tag) {
                 (Data::Scalar(text, Style::Quoted), None) => {
@@ -367,7 +367,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     /// A string. `None`: it is none, which has been noted.
-    pub(super) fn string(&mut self, node: &'n Node) -> Result<Option<Cow<'n, str>>> {
+    pub(super) fn string(&mut self, node: &'n Node<'n>) -> Result<Option<Cow<'n, str>>> {
         Ok(match self.bytes(node)? {
             None => None,
             Some(Cow::Borrowed(bytes)) => match std::str::from_utf8(bytes) {
@@ -381,14 +381,14 @@ impl<'n, 'l> Decoder<'n, 'l> {
         })
     }
 
-    pub(super) fn text(&mut self, node: &'n Node, slot: &mut Text) -> Result {
+    pub(super) fn text(&mut self, node: &'n Node<'n>, slot: &mut Text) -> Result {
         if let Some(text) = self.string(node)? {
             *slot = self.loader.intern(&text);
         }
         Ok(())
     }
 
-    pub(super) fn boxed(&mut self, node: &'n Node, slot: &mut Box<str>) -> Result {
+    pub(super) fn boxed(&mut self, node: &'n Node<'n>, slot: &mut Box<str>) -> Result {
         if let Some(text) = self.string(node)? {
             *slot = text.into();
         }
@@ -396,7 +396,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     /// A list of strings; null is `None`.
-    pub(super) fn strings(&mut self, node: &'n Node) -> Result<Option<Vec<Cow<'n, str>>>> {
+    pub(super) fn strings(&mut self, node: &'n Node<'n>) -> Result<Option<Vec<Cow<'n, str>>>> {
         let mut all = Vec::new();
         let shape = self.items(node, &mut |d, item| {
             all.extend(d.string(item)?);
@@ -405,13 +405,13 @@ impl<'n, 'l> Decoder<'n, 'l> {
         Ok((shape == Shape::Filled).then_some(all))
     }
 
-    pub(super) fn boxes(&mut self, node: &'n Node, slot: &mut Vec<Box<str>>) -> Result {
+    pub(super) fn boxes(&mut self, node: &'n Node<'n>, slot: &mut Vec<Box<str>>) -> Result {
         let strings = self.strings(node)?.unwrap_or_default();
         *slot = strings.into_iter().map(Into::into).collect();
         Ok(())
     }
 
-    pub(super) fn bool(&mut self, node: &'n Node, slot: &mut bool) -> Result {
+    pub(super) fn bool(&mut self, node: &'n Node<'n>, slot: &mut bool) -> Result {
         self.visit(node, |d, node| {
             match d.scalar(node)? {
                 Some(Scalar::Bool(value)) => *slot = value,
@@ -423,7 +423,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     /// A boolean that may be unset.
-    pub(super) fn maybe_bool(&mut self, node: &'n Node, slot: &mut Option<bool>) -> Result {
+    pub(super) fn maybe_bool(&mut self, node: &'n Node<'n>, slot: &mut Option<bool>) -> Result {
         if scalar::is_null(node.resolved()) {
             *slot = None;
             return Ok(());
@@ -432,7 +432,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     /// An unsigned number; fractions are cut off, as upstream.
-    pub(super) fn uint(&mut self, node: &'n Node, slot: &mut u64) -> Result {
+    pub(super) fn uint(&mut self, node: &'n Node<'n>, slot: &mut u64) -> Result {
         self.visit(node, |d, node| {
             let value = match d.scalar(node)? {
                 Some(Scalar::Null) => Some(0),
@@ -453,7 +453,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
         })
     }
 
-    pub(super) fn float(&mut self, node: &'n Node, slot: &mut f64) -> Result {
+    pub(super) fn float(&mut self, node: &'n Node<'n>, slot: &mut f64) -> Result {
         self.visit(node, |d, node| {
             match d.scalar(node)? {
                 Some(Scalar::Null) => *slot = 0.0,
@@ -466,7 +466,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
         })
     }
 
-    pub(super) fn duration(&mut self, node: &'n Node, slot: &mut Duration) -> Result {
+    pub(super) fn duration(&mut self, node: &'n Node<'n>, slot: &mut Duration) -> Result {
         if scalar::is_null(node.resolved()) {
             *slot = Duration::ZERO;
         } else if let Some(text) = self.string(node)? {
@@ -477,7 +477,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     /// A byte size: any scalar's text will do.
-    pub(super) fn size(&mut self, node: &'n Node, slot: &mut i64) -> Result {
+    pub(super) fn size(&mut self, node: &'n Node<'n>, slot: &mut i64) -> Result {
         if self.visit(node, |d, node| Ok(d.scalar(node)? == Some(Scalar::Null)))? {
             *slot = 0;
         } else if let Some(text) = self.string(node)? {
@@ -487,11 +487,11 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     /// Any value as JSON; what a scalar means is resolved as everywhere.
-    pub(super) fn json(&mut self, node: &'n Node) -> Result<String> {
+    pub(super) fn json(&mut self, node: &'n Node<'n>) -> Result<String> {
         Ok(self.json_value(node)?.to_string())
     }
 
-    fn json_value(&mut self, node: &'n Node) -> Result<serde_json::Value> {
+    fn json_value(&mut self, node: &'n Node<'n>) -> Result<serde_json::Value> {
         use serde_json::Value;
         self.visit(node, |d, node| match &node.data {
             Data::Sequence(items) => {

@@ -63,7 +63,7 @@ impl RawGlobal {
     }
 
     /// Decodes a `global` block; null leaves the defaults.
-    pub(super) fn decode<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<Self> {
+    pub(super) fn decode<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Self> {
         if is_null(node.resolved()) {
             return Ok(Self::default());
         }
@@ -83,7 +83,12 @@ impl RawGlobal {
         Ok(raw)
     }
 
-    fn field<'n>(&mut self, d: &mut Decoder<'n, '_>, key: &str, node: &'n Node) -> Result<bool> {
+    fn field<'n>(
+        &mut self,
+        d: &mut Decoder<'n, '_>,
+        key: &str,
+        node: &'n Node<'n>,
+    ) -> Result<bool> {
         let global = &mut self.global;
         match key {
             "scrape_interval" => d.duration(node, &mut global.scrape_interval)?,
@@ -115,7 +120,7 @@ impl RawGlobal {
         Ok(true)
     }
 
-    fn external_labels<'n>(&mut self, d: &mut Decoder<'n, '_>, node: &'n Node) -> Result {
+    fn external_labels<'n>(&mut self, d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result {
         self.external_labels.clear();
         d.entries(node, &mut |d, key, value| {
             let Some(value) = d.string(value)? else {
@@ -168,7 +173,7 @@ impl RawGlobal {
 /// A validation scheme; the empty word leaves it unset.
 pub(super) fn scheme<'n>(
     d: &mut Decoder<'n, '_>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     slot: &mut Option<ValidationScheme>,
 ) -> Result {
     if is_null(node.resolved()) {

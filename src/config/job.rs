@@ -50,7 +50,7 @@ pub(super) struct RawJob {
 /// A list of scrape configs; null items are `None`.
 pub(super) fn jobs<'n>(
     d: &mut Decoder<'n, '_>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     slot: &mut Vec<Option<RawJob>>,
 ) -> Result {
     slot.clear();
@@ -100,7 +100,7 @@ impl RawJob {
     }
 
     /// `None` if it had type errors, which have been noted.
-    fn decode<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<Option<Self>> {
+    fn decode<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<Self>> {
         let before = d.problems();
         let mut job = Self::new(d.loader);
         let shape = d.fields(node, &mut |d, key, node| job.field(d, key, node))?;
@@ -122,7 +122,12 @@ impl RawJob {
         Ok(Some(job))
     }
 
-    fn field<'n>(&mut self, d: &mut Decoder<'n, '_>, key: &str, node: &'n Node) -> Result<bool> {
+    fn field<'n>(
+        &mut self,
+        d: &mut Decoder<'n, '_>,
+        key: &str,
+        node: &'n Node<'n>,
+    ) -> Result<bool> {
         match key {
             "job_name" => d.text(node, &mut self.job_name)?,
             "honor_labels" => d.bool(node, &mut self.honor_labels)?,
@@ -161,7 +166,7 @@ impl RawJob {
         Ok(true)
     }
 
-    fn params<'n>(&mut self, d: &mut Decoder<'n, '_>, node: &'n Node) -> Result {
+    fn params<'n>(&mut self, d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result {
         let mut params = BTreeMap::new();
         d.entries(node, &mut |d, key, value| {
             let before = d.problems();
@@ -334,7 +339,7 @@ impl RawJob {
 /// `scrape_protocols`; null is unset.
 pub(super) fn protocols<'n>(
     d: &mut Decoder<'n, '_>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     slot: &mut Option<Vec<Box<str>>>,
 ) -> Result {
     *slot = d
@@ -348,7 +353,7 @@ impl Limits {
         &mut self,
         d: &mut Decoder<'n, '_>,
         key: &str,
-        node: &'n Node,
+        node: &'n Node<'n>,
     ) -> Result<bool> {
         match key {
             "body_size_limit" => d.size(node, &mut self.body_size)?,

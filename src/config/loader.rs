@@ -146,7 +146,11 @@ impl Loader {
     ///
     /// # Errors
     /// Prometheus would refuse a job with these rules.
-    pub fn load_rules(&mut self, node: &Node, scheme: ValidationScheme) -> Result<RelabelRules> {
+    pub fn load_rules(
+        &mut self,
+        node: &Node<'_>,
+        scheme: ValidationScheme,
+    ) -> Result<RelabelRules> {
         let mut raw = Vec::new();
         let mut decoder = Decoder::new(self);
         rules::rules(&mut decoder, node, &mut raw)?;
@@ -297,7 +301,7 @@ struct Document {
 }
 
 impl Document {
-    fn decode(node: Option<&Node>, loader: &mut Loader) -> Result<Self> {
+    fn decode(node: Option<&Node<'_>>, loader: &mut Loader) -> Result<Self> {
         let mut document = Self {
             global: RawGlobal::default(),
             rule_files: Vec::new(),
@@ -385,7 +389,7 @@ pub fn unsupported(text: &[u8]) -> Result<Vec<&'static str>> {
         .collect())
 }
 
-fn parse(text: &[u8]) -> Result<Option<Node>> {
+fn parse(text: &[u8]) -> Result<Option<Node<'_>>> {
     yaml::parse(text).map_err(|error| Error {
         stage: Stage::Decode,
         path: String::new(),

@@ -23,7 +23,11 @@ pub(super) struct RawRule {
 /// A list of rules; `None` items are null.
 pub(super) type RawRules = Vec<Option<RawRule>>;
 
-pub(super) fn rules<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, slot: &mut RawRules) -> Result {
+pub(super) fn rules<'n>(
+    d: &mut Decoder<'n, '_>,
+    node: &'n Node<'n>,
+    slot: &mut RawRules,
+) -> Result {
     let mut rules = Vec::new();
     d.items(node, &mut |d, item| {
         rules.push(if is_null(item.resolved()) {
@@ -37,7 +41,7 @@ pub(super) fn rules<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, slot: &mut RawR
     Ok(())
 }
 
-fn rule<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<RawRule> {
+fn rule<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<RawRule> {
     let empty = d.loader.intern("");
     let mut rule = RawRule {
         source_labels: None,
@@ -85,7 +89,7 @@ fn rule<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<RawRule> {
 
 fn source_labels<'n>(
     d: &mut Decoder<'n, '_>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     slot: &mut Option<Vec<Text>>,
 ) -> Result {
     let mut names = Vec::new();
@@ -104,7 +108,7 @@ fn source_labels<'n>(
 }
 
 /// Null is the empty pattern, not the default.
-fn regex<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, slot: &mut Option<Text>) -> Result {
+fn regex<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Option<Text>) -> Result {
     let pattern = if is_null(node.resolved()) {
         Some("".into())
     } else {

@@ -36,7 +36,7 @@ const TAGS: &str = "tag:yaml.org,2002:";
 ///
 /// # Errors
 /// Its tag contradicts its text; what is wrong.
-pub(super) fn resolve(node: &Node) -> Result<Option<Scalar<'_>>, String> {
+pub(super) fn resolve<'n>(node: &'n Node<'_>) -> Result<Option<Scalar<'n>>, String> {
     let Data::Scalar(text, style) = &node.data else {
         return Ok(None);
     };
@@ -74,7 +74,7 @@ pub(super) fn resolve(node: &Node) -> Result<Option<Scalar<'_>>, String> {
 }
 
 /// Whether a node is null for types that decode themselves: `Null` and `NULL` are not, as upstream.
-pub(super) fn is_null(node: &Node) -> bool {
+pub(super) fn is_null(node: &Node<'_>) -> bool {
     match (node.tag.as_deref(), &node.data) {
         (Some(tag), _) => tag.strip_prefix(TAGS) == Some("null"),
         (None, Data::Scalar(text, Style::Plain)) => matches!(&**text, "" | "~" | "null"),
@@ -83,7 +83,7 @@ pub(super) fn is_null(node: &Node) -> bool {
 }
 
 /// Whether a key asks for a merge.
-pub(super) fn is_merge(key: &Node) -> bool {
+pub(super) fn is_merge(key: &Node<'_>) -> bool {
     let key = if key.is_marked() { key.resolved() } else { key };
     let Data::Scalar(text, style) = &key.data else {
         return false;

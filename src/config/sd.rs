@@ -31,7 +31,7 @@ impl RawDiscovery {
         &mut self,
         d: &mut Decoder<'n, '_>,
         key: &str,
-        node: &'n Node,
+        node: &'n Node<'n>,
     ) -> Result<bool> {
         match key {
             "file_sd_configs" => list(d, node, &mut self.file, file)?,
@@ -106,9 +106,9 @@ impl RawDiscovery {
 /// A list whose items may be null; items with errors of their own are left out, as upstream.
 fn list<'n, 'l, T>(
     d: &mut Decoder<'n, 'l>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     slot: &mut Vec<Option<T>>,
-    decode: fn(&mut Decoder<'n, 'l>, &'n Node) -> Result<Option<T>>,
+    decode: fn(&mut Decoder<'n, 'l>, &'n Node<'n>) -> Result<Option<T>>,
 ) -> Result {
     slot.clear();
     d.items(node, &mut |d, item| {
@@ -122,7 +122,7 @@ fn list<'n, 'l, T>(
     Ok(())
 }
 
-fn group<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<Option<TargetGroup>> {
+fn group<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<TargetGroup>> {
     let before = d.problems();
     let mut group = TargetGroup::default();
     let address = d.loader.intern("__address__");
@@ -146,7 +146,7 @@ fn group<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<Option<TargetGro
     Ok((d.problems() == before).then_some(group))
 }
 
-fn group_labels<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<RawLabels> {
+fn group_labels<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<RawLabels> {
     let mut labels = RawLabels::default();
     d.entries(node, &mut |d, key, value| {
         if key.is_empty() {
@@ -164,7 +164,7 @@ fn group_labels<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<RawLabels
     Ok(labels)
 }
 
-fn file<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<Option<FileSd>> {
+fn file<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<FileSd>> {
     let before = d.problems();
     let mut sd = FileSd {
         files: Vec::new(),
@@ -205,7 +205,7 @@ fn is_file_pattern(name: &str) -> bool {
         .is_none_or(|(_, tail)| !tail.contains('/'))
 }
 
-fn http<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<Option<HttpSd>> {
+fn http<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<HttpSd>> {
     let before = d.problems();
     let mut client = RawClient::default();
     let (mut address, mut refresh_interval) = (Box::<str>::default(), Duration::from_secs(60));
@@ -270,7 +270,7 @@ impl Role {
     }
 }
 
-fn role<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, slot: &mut Option<Role>) -> Result {
+fn role<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Option<Role>) -> Result {
     if is_null(node.resolved()) {
         *slot = None;
     } else if let Some(word) = d.string(node)? {
@@ -294,7 +294,7 @@ struct RawKubernetes {
     attach: AttachMetadata,
 }
 
-fn kubernetes<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<Option<KubernetesSd>> {
+fn kubernetes<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<KubernetesSd>> {
     let before = d.problems();
     let mut raw = RawKubernetes::default();
     let shape = d.fields(node, &mut |d, key, node| raw.field(d, key, node))?;
@@ -308,7 +308,12 @@ fn kubernetes<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result<Option<Kube
 }
 
 impl RawKubernetes {
-    fn field<'n>(&mut self, d: &mut Decoder<'n, '_>, key: &str, node: &'n Node) -> Result<bool> {
+    fn field<'n>(
+        &mut self,
+        d: &mut Decoder<'n, '_>,
+        key: &str,
+        node: &'n Node<'n>,
+    ) -> Result<bool> {
         match key {
             "api_server" => url_field(d, node, &mut self.api_server)?,
             "role" => role(d, node, &mut self.role)?,
@@ -324,7 +329,7 @@ impl RawKubernetes {
         Ok(true)
     }
 
-    fn namespaces<'n>(&mut self, d: &mut Decoder<'n, '_>, node: &'n Node) -> Result {
+    fn namespaces<'n>(&mut self, d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result {
         (self.own_namespace, self.namespaces) = (false, Vec::new());
         d.fields(node, &mut |d, key, node| {
             match key {
@@ -337,7 +342,7 @@ impl RawKubernetes {
         Ok(())
     }
 
-    fn selector<'n>(&mut self, d: &mut Decoder<'n, '_>, node: &'n Node) -> Result {
+    fn selector<'n>(&mut self, d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result {
         let (mut kind, mut label, mut field) = (None, Box::default(), Box::default());
         d.fields(node, &mut |d, key, node| {
             match key {
@@ -352,7 +357,7 @@ impl RawKubernetes {
         Ok(())
     }
 
-    fn attach<'n>(&mut self, d: &mut Decoder<'n, '_>, node: &'n Node) -> Result {
+    fn attach<'n>(&mut self, d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result {
         let shape = d.fields(node, &mut |d, key, node| {
             match key {
                 "node" => d.bool(node, &mut self.attach.node)?,

@@ -27,7 +27,7 @@ impl Sections {
         &mut self,
         d: &mut Decoder<'n, '_>,
         key: &str,
-        node: &'n Node,
+        node: &'n Node<'n>,
     ) -> Result<bool> {
         match key {
             "runtime" => known(d, node, "gogc log_level")?,
@@ -74,14 +74,14 @@ impl Sections {
 }
 
 /// A mapping with these keys, whatever they hold.
-fn known<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, keys: &str) -> Result {
+fn known<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, keys: &str) -> Result {
     d.fields(node, &mut |_, key, _| {
         Ok(keys.split_ascii_whitespace().any(|known| known == key))
     })?;
     Ok(())
 }
 
-fn tracing<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result {
+fn tracing<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result {
     if is_null(node.resolved()) {
         return Ok(());
     }
@@ -97,7 +97,7 @@ fn tracing<'n>(d: &mut Decoder<'n, '_>, node: &'n Node) -> Result {
     Ok(())
 }
 
-fn remotes<'n>(d: &mut Decoder<'n, '_>, node: &'n Node, slot: &mut Vec<bool>) -> Result {
+fn remotes<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Vec<bool>) -> Result {
     slot.clear();
     d.items(node, &mut |_, item| {
         slot.push(!is_null(item.resolved()));

@@ -35,7 +35,7 @@ pub(super) fn read(
     Ok(groups)
 }
 
-fn group(item: &Node) -> Result<(Vec<RawLabels>, RawLabels), String> {
+fn group(item: &Node<'_>) -> Result<(Vec<RawLabels>, RawLabels), String> {
     let Data::Mapping(fields) = &item.resolved().data else {
         return Err(at(
             item,
@@ -59,7 +59,7 @@ fn group(item: &Node) -> Result<(Vec<RawLabels>, RawLabels), String> {
     Ok((targets, labels))
 }
 
-fn addresses(node: &Node) -> Result<Vec<RawLabels>, String> {
+fn addresses(node: &Node<'_>) -> Result<Vec<RawLabels>, String> {
     let items = match &node.resolved().data {
         Data::Sequence(items) => items.as_slice(),
         _ if is_null(node) => &[],
@@ -76,7 +76,7 @@ fn addresses(node: &Node) -> Result<Vec<RawLabels>, String> {
     targets.collect()
 }
 
-fn label_map(node: &Node) -> Result<RawLabels, String> {
+fn label_map(node: &Node<'_>) -> Result<RawLabels, String> {
     let pairs = match &node.resolved().data {
         Data::Mapping(pairs) => pairs.as_slice(),
         _ if is_null(node) => &[],
@@ -92,18 +92,18 @@ fn label_map(node: &Node) -> Result<RawLabels, String> {
     Ok(labels)
 }
 
-fn scalar(node: &Node) -> Option<&str> {
+fn scalar<'n>(node: &'n Node<'_>) -> Option<&'n str> {
     match &node.resolved().data {
         Data::Scalar(text, _) if !is_null(node) => Some(text),
         _ => None,
     }
 }
 
-fn is_null(node: &Node) -> bool {
+fn is_null(node: &Node<'_>) -> bool {
     matches!(&node.resolved().data, Data::Scalar(text, Style::Plain) if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
 }
 
-fn at(node: &Node, message: &str) -> String {
+fn at(node: &Node<'_>, message: &str) -> String {
     format!("line {}: {message}", node.line)
 }
 

@@ -76,7 +76,7 @@ fn with_sharding<'a>(pairs: Pairs<'a>, sharding: &'a [Tree<'static>]) -> Result<
 }
 
 /// What the library decodes a node to.
-fn tree<'a>(node: &Node) -> Result<Tree<'a>, String> {
+fn tree<'a>(node: &Node<'_>) -> Result<Tree<'a>, String> {
     let node = node.resolved();
     Ok(match &node.data {
         Data::Scalar(text, style) => scalar(text, *style, node.tag.as_deref())?,
@@ -97,7 +97,7 @@ fn tree<'a>(node: &Node) -> Result<Tree<'a>, String> {
     })
 }
 
-fn is_merge(key: &Node) -> bool {
+fn is_merge(key: &Node<'_>) -> bool {
     match &key.data {
         Data::Scalar(text, style) => {
             let merge_tag = key.tag.as_deref() == Some("tag:yaml.org,2002:merge");
@@ -107,7 +107,7 @@ fn is_merge(key: &Node) -> bool {
     }
 }
 
-fn check_merge(value: &Node) -> Result<(), String> {
+fn check_merge(value: &Node<'_>) -> Result<(), String> {
     let is_map = |node: &Node| matches!(node.resolved().data, Data::Mapping(_));
     let fits = match &value.data {
         Data::Sequence(items) => items.iter().all(is_map),

@@ -3,6 +3,7 @@
 
 pub mod emit;
 mod node;
+mod quick;
 pub mod resolve;
 pub mod serde;
 

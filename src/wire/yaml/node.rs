@@ -1,13 +1,15 @@
 //! The first document of a YAML text as a tree.
 
+use super::quick;
 use libyaml_safer::{ErrorKind, Event, EventData, Mark, Parser};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
 /// A node and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
+pub struct Node<'t> {
     /// Line of its first character, counted from 1.
     pub line: u32,
     /// Column of its first character, counted from 1.
@@ -15,21 +17,21 @@ pub struct Node {
     /// The tag as written and expanded, e.g. `tag:yaml.org,2002:int`; none if there was none.
     pub tag: Option<Box<str>>,
     /// What it holds.
-    pub data: Data,
+    pub data: Data<'t>,
 }
 
 /// What a node holds.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Data {
+pub enum Data<'t> {
     /// Text; what it means depends on style and tag.
-    Scalar(Box<str>, Style),
+    Scalar(Cow<'t, str>, Style),
     /// A list.
-    Sequence(Vec<Node>),
+    Sequence(Vec<Node<'t>>),
     /// Keys and values in order, duplicates kept.
-    Mapping(Vec<(Node, Node)>),
+    Mapping(Vec<(Node<'t>, Node<'t>)>),
     /// `*name`, or the node itself that `&name` marks, which then stands at the same place. Shared, so that aliases of
     /// aliases don't grow.
-    Alias(Rc<Node>),
+    Alias(Rc<Node<'t>>),
     /// `*name` inside of what `&name` marks: the node that many levels up.
     Loop(usize),
 }
@@ -66,14 +68,14 @@ impl std::error::Error for Error {}
 /// Nodes nested deeper are refused: reading and dropping a tree takes stack.
 const MAX_DEPTH: usize = 500;
 
-impl Node {
+impl<'t> Node<'t> {
     /// Whether this is where a node with an anchor stands, not an alias of it.
     pub fn is_marked(&self) -> bool {
         matches!(&self.data, Data::Alias(target) if (target.line, target.column) == (self.line, self.column))
     }
 
     /// The node itself, or the one an alias stands for.
-    pub fn resolved(&self) -> &Node {
+    pub fn resolved(&self) -> &Node<'t> {
         let mut node = self;
         while let Data::Alias(target) = &node.data {
             node = target;
@@ -86,7 +88,15 @@ impl Node {
 ///
 /// # Errors
 /// Malformed YAML, an unknown alias, or nesting beyond 500 levels.
-pub fn parse(text: &[u8]) -> Result<Option<Node>, Error> {
+pub fn parse(text: &[u8]) -> Result<Option<Node<'_>>, Error> {
+    match quick::parse(text) {
+        Some(node) => Ok(Some(node)),
+        None => parse_any(text),
+    }
+}
+
+/// Reads any YAML.
+pub(super) fn parse_any(text: &[u8]) -> Result<Option<Node<'static>>, Error> {
     let mut input = text;
     let mut parser = Parser::new();
     parser.set_input_string(&mut input);
@@ -105,21 +115,21 @@ pub fn parse(text: &[u8]) -> Result<Option<Node>, Error> {
 
 enum Step {
     More,
-    Done(Option<Node>),
+    Done(Option<Node<'static>>),
 }
 
 /// Puts nodes together with a stack of its own.
 #[derive(Default)]
 struct Composer {
     open: Vec<Open>,
-    anchors: HashMap<Box<str>, Rc<Node>>,
+    anchors: HashMap<Box<str>, Rc<Node<'static>>>,
 }
 
 struct Open {
-    node: Node,
+    node: Node<'static>,
     anchor: Option<String>,
     /// A mapping's key that waits for its value.
-    key: Option<Node>,
+    key: Option<Node<'static>>,
 }
 
 impl Composer {
@@ -164,7 +174,7 @@ impl Composer {
                 } else {
                     Style::Quoted
                 };
-                let scalar = node(tag, Data::Scalar(value.into(), style));
+                let scalar = node(tag, Data::Scalar(Cow::Owned(value), style));
                 return Ok(self.add(scalar, anchor));
             }
             EventData::SequenceStart { anchor, tag, .. } => {
@@ -183,7 +193,7 @@ impl Composer {
         Ok(Step::More)
     }
 
-    fn open(&mut self, node: Node, anchor: Option<String>) -> Result<(), Error> {
+    fn open(&mut self, node: Node<'static>, anchor: Option<String>) -> Result<(), Error> {
         if self.open.len() >= MAX_DEPTH {
             let message = format!("nested deeper than {MAX_DEPTH} levels");
             return Err(Error {
@@ -199,7 +209,7 @@ impl Composer {
         Ok(())
     }
 
-    fn add(&mut self, node: Node, anchor: Option<String>) -> Step {
+    fn add(&mut self, node: Node<'static>, anchor: Option<String>) -> Step {
         let node = match anchor {
             None => node,
             Some(anchor) => {
@@ -247,7 +257,7 @@ fn line_of(mark: u64) -> u32 {
 mod tests {
     use super::*;
 
-    fn text(node: &Node) -> String {
+    fn text(node: &Node<'_>) -> String {
         match &node.data {
             Data::Scalar(value, Style::Plain) => value.to_string(),
             Data::Scalar(value, Style::Quoted) => format!("{value:?}"),

@@ -132,7 +132,7 @@ fn is_faithful(config: &Config) -> bool {
 }
 
 /// A tree of texts, in which plain words of another type have a mark.
-fn tree(node: &Node) -> Value {
+fn tree(node: &Node<'_>) -> Value {
     match &node.resolved().data {
         Data::Scalar(text, Style::Plain) if looks_typed(text) => json!(format!("plain {text}")),
         Data::Scalar(text, _) => json!(format!(

@@ -21,14 +21,14 @@ pub fn check(case: &Path) -> Vec<Outcome> {
     let want = want.as_array().unwrap();
     assert_eq!(entries.len(), want.len());
     let file = case.file_stem().unwrap().to_string_lossy();
-    let outcome = |(entry, want): (&Node, &Value)| Outcome {
+    let outcome = |(entry, want): (&Node<'_>, &Value)| Outcome {
         name: format!("{file}/{}", want["name"].as_str().unwrap()),
         verdict: judge(entry, want),
     };
     entries.iter().zip(want).map(outcome).collect()
 }
 
-fn judge(entry: &Node, want: &Value) -> Verdict {
+fn judge(entry: &Node<'_>, want: &Value) -> Verdict {
     let (ours, bounded) = run(entry);
     match super::json::compare(&ours, &compared(want)) {
         Err(_) if bounded => Verdict::ByRule("bounded regular expressions"),
@@ -42,7 +42,7 @@ fn compared(want: &Value) -> Value {
 }
 
 /// The result, and whether a pattern was refused that keeps to RE2 but not to our bounds.
-fn run(entry: &Node) -> (Value, bool) {
+fn run(entry: &Node<'_>) -> (Value, bool) {
     let scheme = match field(entry, "scheme").map(text) {
         Some("legacy") => ValidationScheme::Legacy,
         _ => ValidationScheme::Utf8,
@@ -95,7 +95,7 @@ fn run(entry: &Node) -> (Value, bool) {
     )
 }
 
-fn field<'n>(entry: &'n Node, name: &str) -> Option<&'n Node> {
+fn field<'n>(entry: &'n Node<'n>, name: &str) -> Option<&'n Node<'n>> {
     let Data::Mapping(pairs) = &entry.resolved().data else {
         panic!("no mapping")
     };
@@ -105,7 +105,7 @@ fn field<'n>(entry: &'n Node, name: &str) -> Option<&'n Node> {
         .map(|(_, value)| value)
 }
 
-fn text(node: &Node) -> &str {
+fn text<'n>(node: &'n Node<'_>) -> &'n str {
     match &node.resolved().data {
         Data::Scalar(text, Style::Plain) if matches!(&**text, "~" | "null") => "",
         Data::Scalar(text, _) => text,

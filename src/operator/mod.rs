@@ -199,6 +199,6 @@ pub fn generate(
 /// The Secrets and ConfigMaps that the selected monitors and the settings name, whether they exist or not.
 /// Broken selectors in the settings select nothing here; [`Generator::generate`] reports them.
 pub fn references(snapshot: &Snapshot, settings: &Settings) -> BTreeSet<AssetId> {
-    let monitors = select::selected(snapshot, settings).unwrap_or_default();
+    let monitors = select::chosen(snapshot, settings).unwrap_or_default();
     select::references(&monitors, settings)
 }

@@ -14,6 +14,16 @@ use std::sync::Arc;
 
 /// The selected monitors, in the order of their jobs.
 pub(super) fn selected(snapshot: &Snapshot, settings: &Settings) -> Result<Vec<Stored>, Error> {
+    let mut monitors = chosen(snapshot, settings)?;
+    // Of equal ones the last counts.
+    monitors.reverse();
+    monitors.sort_by(Stored::order);
+    monitors.dedup_by(|later, kept| later.order(kept).is_eq());
+    Ok(monitors)
+}
+
+/// The selected monitors, in the snapshot's order.
+pub(super) fn chosen(snapshot: &Snapshot, settings: &Settings) -> Result<Vec<Stored>, Error> {
     let spec = &settings.spec;
     let services = Choice::new(
         Kind::ServiceMonitor,
@@ -31,7 +41,7 @@ pub(super) fn selected(snapshot: &Snapshot, settings: &Settings) -> Result<Vec<S
     )?;
     let all_services = snapshot.service_monitors.iter();
     let all_pods = snapshot.pod_monitors.iter();
-    let mut monitors: Vec<Stored> = all_services
+    Ok(all_services
         .filter(|monitor| services.matches(&monitor.metadata))
         .map(|monitor| Stored::Service(Arc::clone(monitor)))
         .chain(
@@ -39,12 +49,7 @@ pub(super) fn selected(snapshot: &Snapshot, settings: &Settings) -> Result<Vec<S
                 .filter(|monitor| pods.matches(&monitor.metadata))
                 .map(|monitor| Stored::Pod(Arc::clone(monitor))),
         )
-        .collect();
-    // Of equal ones the last counts.
-    monitors.reverse();
-    monitors.sort_by(Stored::order);
-    monitors.dedup_by(|later, kept| later.order(kept).is_eq());
-    Ok(monitors)
+        .collect())
 }
 
 /// What one kind's selectors choose.

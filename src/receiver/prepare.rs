@@ -460,14 +460,14 @@ impl Jobs {
 }
 
 /// Whether two fragments are endpoints of one monitor: they stand or fall together.
-fn same_monitor(a: &Owner, b: &Owner) -> bool {
-    let monitor = |owner: &Owner| match owner {
+fn same_monitor<'a>(a: &'a Owner, b: &'a Owner) -> bool {
+    let monitor = |owner: &'a Owner| match owner {
         Owner::Monitor {
             kind,
             namespace,
             name,
             ..
-        } => Some((*kind, Arc::clone(namespace), Arc::clone(name))),
+        } => Some((kind, namespace, name)),
         Owner::Additional { .. } => None,
     };
     monitor(a).is_some() && monitor(a) == monitor(b)

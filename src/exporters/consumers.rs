@@ -1,7 +1,8 @@
 //! Hands metrics to the consumers of an embedding program, in the thread that scraped.
 
 use crate::model::batch::{Batch, Delivery, TargetOutput};
-use crate::pdata::Consumer;
+use crate::model::labels::Text;
+use crate::pdata::{Consumer, Metrics};
 use crate::rt::clock::Clock;
 use crate::rt::quiet::Quiet;
 use crate::translate::{Settings, Translator};
@@ -67,6 +68,7 @@ impl Delivery for Consumers {
         let translator = Translator::new(self.0.settings.clone());
         Box::new(ConsumersTarget {
             translator,
+            translated: None,
             shared: Arc::clone(&self.0),
         })
     }
@@ -74,6 +76,8 @@ impl Delivery for Consumers {
 
 struct ConsumersTarget {
     translator: Translator,
+    /// The job and its metrics, until they are handed on.
+    translated: Option<(Text, Metrics)>,
     shared: Arc<Shared>,
 }
 
@@ -85,11 +89,15 @@ impl fmt::Debug for ConsumersTarget {
 
 impl TargetOutput for ConsumersTarget {
     fn deliver(&mut self, batch: &Batch<'_>) {
-        let shared = &*self.shared;
-        if shared.consumers.is_empty() {
-            return;
+        if !self.shared.consumers.is_empty() {
+            let metrics = self.translator.translate(batch);
+            self.translated = metrics.map(|metrics| (Arc::clone(&batch.identity.job), metrics));
         }
-        let Some(metrics) = self.translator.translate(batch) else {
+    }
+
+    fn hand_on(&mut self) {
+        let shared = &*self.shared;
+        let Some((job, metrics)) = self.translated.take() else {
             return;
         };
         let points = metrics.point_count() as u64;
@@ -101,7 +109,6 @@ impl TargetOutput for ConsumersTarget {
                 Err(error) => {
                     shared.refused.fetch_add(points, Ordering::Relaxed);
                     if let Some(left_out) = shared.quiet.due(at, shared.clock.now()) {
-                        let job = &batch.identity.job;
                         warn!(
                             "consumer refused a batch job={job} points={points} left_out={left_out} err=\"{error}\""
                         );

@@ -100,6 +100,10 @@ pub trait Delivery: Send + Sync + std::fmt::Debug {
 
 /// Takes the batches of one target, in order. Only committed batches arrive here.
 pub trait TargetOutput: Send + std::fmt::Debug {
-    /// Takes one batch. Blocks no longer than the consumers of an embedding program do.
+    /// Takes one batch: translates and encodes it. Called behind the CPU gate, so it must not block.
     fn deliver(&mut self, batch: &Batch<'_>);
+
+    /// Hands on what [`TargetOutput::deliver`] left to be handed on by someone who may block: the consumers of an
+    /// embedding program. Called after each delivery, when the gate is free for others.
+    fn hand_on(&mut self) {}
 }

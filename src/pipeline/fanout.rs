@@ -77,4 +77,10 @@ impl TargetOutput for FanOutTarget {
             other.deliver(batch);
         }
     }
+
+    fn hand_on(&mut self) {
+        for other in &mut self.others {
+            other.hand_on();
+        }
+    }
 }

@@ -31,7 +31,7 @@ pub struct Settings {
     pub inherit: Option<Inherit>,
     /// The fields that are said in `prometheus`, as they were said: they replace those of the inherited object.
     #[serde(skip)]
-    pub said: Map<String, Value>,
+    pub(crate) said: Map<String, Value>,
     /// Which shard's targets are scraped; none: the number at the end of the pod's name, or the first one.
     pub shard: Option<u32>,
     /// A file with a YAML list of Prometheus scrape configs, as the operator's `additionalScrapeConfigs`.

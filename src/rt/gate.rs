@@ -3,12 +3,14 @@
 
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Lets at most `places` threads in at a time.
 #[derive(Debug)]
 pub struct Gate {
     free: Mutex<usize>,
     left: Condvar,
+    waiting: AtomicUsize,
 }
 
 /// A place taken; dropping it frees the place.
@@ -21,6 +23,7 @@ impl Gate {
         Arc::new(Self {
             free: Mutex::new(places.max(1)),
             left: Condvar::new(),
+            waiting: AtomicUsize::new(0),
         })
     }
 
@@ -28,10 +31,17 @@ impl Gate {
     pub fn enter(&self) -> Pass<'_> {
         let mut free = self.free.lock();
         while *free == 0 {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
             self.left.wait(&mut free);
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
         *free -= 1;
         Pass(self)
+    }
+
+    /// How many threads wait for a place just now.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 }
 

@@ -93,7 +93,7 @@ pub fn scrape_into(
         return Outcome::default();
     }
 
-    // From here to the delivery a scrape computes and waits for nobody.
+    // From here to the end of the delivery a scrape computes and waits for nobody.
     let gate = Arc::clone(&worker.gate);
     let pass = gate.enter();
     let page = page.and_then(|response| {
@@ -130,8 +130,9 @@ pub fn scrape_into(
     };
     let values = report::values(&report, target);
     finish(target, state, worker, slot_ms, storage, values, false);
-    drop(pass);
     deliver(target, state, worker, slot_ms);
+    drop(pass);
+    state.output.hand_on();
     state.was_scraped = true;
     Outcome {
         health: if error.is_none() {
@@ -184,6 +185,7 @@ pub fn end_into(
         true,
     );
     deliver(target, state, worker, at_ms);
+    state.output.hand_on();
     state.was_scraped = false;
 }
 

@@ -28,6 +28,9 @@ use std::time::{Duration, Instant};
 /// Workers that are kept beyond the most that were busy lately.
 const SPARE_WORKERS: usize = 2;
 
+/// With more workers than this waiting for the CPU gate no further one is started.
+const MOST_AT_GATE: usize = 16;
+
 /// What all threads of a pool share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -258,7 +261,10 @@ impl Shared {
             if state.is_stopping {
                 return false;
             }
-            let may_grow = state.idle == 0 && state.workers < self.settings.max_workers;
+            // Where the CPU is what is short, further workers would only hold further pages in memory.
+            let is_crowded = self.gate.waiting() > MOST_AT_GATE;
+            let may_grow =
+                state.idle == 0 && state.workers < self.settings.max_workers && !is_crowded;
             match state.first_due(self.slow_cap()).filter(|_| may_grow) {
                 None => self.grow.wait(&mut state),
                 Some((_, due)) => {

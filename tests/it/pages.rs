@@ -57,5 +57,6 @@ impl OneGauge {
             }],
             external: &self.external,
         });
+        output.hand_on();
     }
 }

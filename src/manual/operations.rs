@@ -13,13 +13,21 @@
 //! | Seen | Look at | Usual reason |
 //! |---|---|---|
 //! | `/-/ready` is 503 | its text | a right is missing (the text names it), the API server is away, the definitions are not installed |
-//! | a monitor has no effect | the log: `monitor rejected`; `prometheus_operator_managed_resources{state="rejected"}` | the reason stands there |
+//! | a monitor has no effect | `/api/v1/monitors`; the log: `monitor rejected`; `promop_rejected_monitors` | the reason stands there |
 //! | a monitor is selected, but no target comes | `/config`, then `droppedTargets` of `/api/v1/targets` | the Service's labels, the port's name |
 //! | a target is down | `lastError` in `/api/v1/targets` | the target's answer |
 //! | metrics don't arrive | `promop_exporter_*` in `/metrics`, the log | the endpoint, its credentials |
 //! | a change has no effect | `prometheus_config_last_reload_successful`, the log | settings that do not load: the old configuration runs on |
 //!
-//! A monitor that became invalid keeps its last good version for `lastGoodMaxAge`; the log and the metric say so.
+//! A monitor that became invalid keeps its last good version for `lastGoodMaxAge`; log, metric and `/api/v1/monitors` say so.
+//!
+//! `/api/v1/monitors` answers `{"status": "success", "data": […]}` with, for each monitor that gives a job or is not used as it is,
+//! `kind`, `namespace`, `name` and `state` (`applied`, `rejected`, `last-good`); for the latter two `cause` (the `reason` of the
+//! metric) and `reason`, and for the last `lastGoodAge` in seconds.
+//!
+//! A Secret or ConfigMap that is missing rejects the monitors that name it; it is looked for again within 10 s (or `assetRefresh`,
+//! if that is less), so they heal by themselves. A changed one is seen within `assetRefresh`, at once after SIGHUP. If the API server
+//! fails to answer, what was read before is used and asked for again.
 //! `/-/healthy` fails only if a restart helps; do not probe `/-/ready` for liveness.
 //!
 //! # Own metrics
@@ -31,6 +39,8 @@
 //! | `prometheus_config_last_reload_successful` | whether the last attempt to apply a configuration succeeded |
 //! | `prometheus_config_last_reload_success_timestamp_seconds` | when one was last applied |
 //! | `prometheus_operator_managed_resources` | monitors by kind and state: selected, and of them rejected |
+//! | `promop_rejected_monitors` | rejected monitors by kind and reason: `unreadable` (a type is wrong), `validation` (the operator's checks), `asset` (a Secret or ConfigMap), `load` (Prometheus refuses the job) |
+//! | `promop_last_good_monitors`, `promop_last_good_oldest_age_seconds` | rejected monitors whose last good version runs on; for how long the oldest has |
 //! | `prometheus_target_scrape_pools`, `prometheus_target_scrape_pool_targets` | jobs; targets of each |
 //! | `promop_scrape_workers`, `promop_scrapes_started_total` | threads that scrape; scrapes begun |
 //! | `promop_scrape_slots_missed_total` | slots left out because the scrape before took too long or no worker was free |

@@ -8,7 +8,9 @@ use super::lookup::{Cache, Loaded, Loader, TlsAsset, name_problem};
 use super::monitor::Stored;
 use super::settings::{Settings, Workload};
 use super::snapshot::Snapshot;
-use super::{AssetKind, Error, Fragment, Generated, Kind, Owner, Rejection, select, validate};
+use super::{
+    AssetKind, Cause, Error, Fragment, Generated, Kind, Owner, Rejection, select, validate,
+};
 use crate::monitoring::KeySelector;
 use crate::wire::yaml::emit::Tree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +80,10 @@ impl Generator {
         let loaded: BTreeSet<AssetId> = loaded.map(|(id, _)| id.clone()).collect();
         let cache = Cache::new(assets, loaded.iter().collect());
         self.write_jobs(&cx, &cache, &sharding);
-        Ok(self.assemble(&cx, &cache, &own, additional))
+        let mut generated = self.assemble(&cx, &cache, &own, additional);
+        // Their labels are not known, so no selector is asked.
+        generated.rejected.extend_from_slice(&snapshot.unreadable);
+        Ok(generated)
     }
 
     /// The scrape class that applies to a job of the last configuration, if any does.
@@ -207,6 +212,11 @@ impl Generator {
                     kind,
                     namespace: metadata.namespace.clone(),
                     name: metadata.name.clone(),
+                    cause: if entry.loaded.missing {
+                        Cause::Asset
+                    } else {
+                        Cause::Validation
+                    },
                     reason: reason.clone(),
                 });
             }

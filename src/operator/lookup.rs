@@ -69,6 +69,8 @@ pub(super) struct Loaded {
     pub(super) asked: Vec<(AssetId, Option<Asset>)>,
     /// Files to mount; those loaded before an error stay.
     pub(super) files: BTreeSet<TlsAsset>,
+    /// Something that was asked for is not there.
+    pub(super) missing: bool,
 }
 
 /// Loads the references of one namespace.
@@ -108,7 +110,7 @@ impl<'a> Loader<'a> {
         if self.loaded.asked.iter().all(|(asked, _)| *asked != id) {
             self.loaded.asked.push((id, asset.cloned()));
         }
-        match asset {
+        let found = match asset {
             Some(Asset::Present(data)) => data
                 .get(key)
                 .map(Vec::as_slice)
@@ -119,7 +121,9 @@ impl<'a> Loader<'a> {
             Some(Asset::Absent) | None => Err(format!(
                 "unable to get {kind} {name:?}: {kind}s {name:?} not found"
             )),
-        }
+        };
+        self.loaded.missing |= found.is_err();
+        found
     }
 
     /// Empty if no source is set.

@@ -109,8 +109,38 @@ pub struct Rejection {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// What sort of mistake it is.
+    pub cause: Cause,
     /// Field and reason, in upstream's words.
     pub reason: String,
+}
+
+/// Sorts of mistakes for which a monitor is rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// A field has the wrong type: it cannot even be read.
+    Unreadable,
+    /// prometheus-operator does not accept it.
+    Validation,
+    /// A Secret or ConfigMap that it names, or a key in it, is missing or unusable.
+    Asset,
+    /// Prometheus would not load its job.
+    Load,
+}
+
+impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Unreadable, Self::Validation, Self::Asset, Self::Load];
+
+    /// In one word, as metrics have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Validation => "validation",
+            Self::Asset => "asset",
+            Self::Load => "load",
+        }
+    }
 }
 
 impl fmt::Display for Rejection {
@@ -120,6 +150,7 @@ impl fmt::Display for Rejection {
             namespace,
             name,
             reason,
+            ..
         } = self;
         write!(f, "{kind} {namespace}/{name}: {reason}")
     }
@@ -136,7 +167,7 @@ pub struct Generated {
     pub tail: String,
     /// Certificates and keys by the path under which the jobs name them.
     pub assets: BTreeMap<String, Arc<[u8]>>,
-    /// Monitors that are selected but cannot be used.
+    /// Monitors that are selected but cannot be used, and those that cannot even be read.
     pub rejected: Vec<Rejection>,
     /// How many monitors of each kind are selected, the rejected ones included.
     pub selected: BTreeMap<Kind, usize>,

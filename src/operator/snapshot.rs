@@ -1,6 +1,6 @@
 //! What the stores hold, seen at one moment.
 
-use super::{Kind, Rejection};
+use super::{Cause, Kind, Rejection};
 use crate::kube::manifest::Object;
 use crate::kube::types::meta::ObjectMeta;
 use crate::monitoring::{self, PodMonitor, ServiceMonitor};
@@ -70,6 +70,7 @@ impl Snapshot {
             kind,
             namespace: object.namespace().to_owned(),
             name: object.name().to_owned(),
+            cause: Cause::Unreadable,
             reason: format!("{}: {reason}", object.origin),
         });
     }

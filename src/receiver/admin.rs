@@ -29,6 +29,44 @@ pub trait View: Send + Sync {
 
     /// Every target of the running configuration.
     fn targets(&self) -> Targets;
+
+    /// Every monitor that gives a job or is not used as it is.
+    fn monitors(&self) -> Vec<Monitor>;
+}
+
+/// A monitor that the selectors chose, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Monitor {
+    /// `ServiceMonitor` or `PodMonitor`.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What became of it.
+    pub state: MonitorState,
+    /// `unreadable`, `validation`, `asset` or `load` if it is not used as it is.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub cause: &'static str,
+    /// Why it is not used as it is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// For how long its last good version has run on, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "age")]
+    pub last_good_age: Option<Duration>,
+}
+
+/// What became of a monitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MonitorState {
+    /// Its jobs run.
+    Applied,
+    /// It is not used.
+    Rejected,
+    /// It is not used; its last good version runs on.
+    LastGood,
 }
 
 /// Targets of all jobs.
@@ -117,6 +155,7 @@ pub fn answer(request: &Request, view: &dyn View) -> Response {
             body: view.config_text().into_bytes(),
         },
         "/api/v1/targets" => targets(request, view.targets()),
+        "/api/v1/monitors" => monitors(view.monitors()),
         _ => Response::text(404, "not found; / lists the pages"),
     }
 }
@@ -126,7 +165,8 @@ const PAGES: &str = "\
 /-/ready          200 when synced, started and not blind; else 503 with the reason
 /metrics          own metrics
 /config           the running Prometheus configuration, without secrets
-/api/v1/targets   targets as JSON; ?state=active|dropped|any, ?scrapePool=JOB";
+/api/v1/targets   targets as JSON; ?state=active|dropped|any, ?scrapePool=JOB
+/api/v1/monitors  monitors as JSON: applied, rejected or last-good, and why";
 
 /// `/api/v1/targets` without its envelope.
 #[derive(Serialize)]
@@ -166,6 +206,12 @@ fn targets(request: &Request, targets: Targets) -> Response {
     success(&data)
 }
 
+fn monitors(mut monitors: Vec<Monitor>) -> Response {
+    monitors
+        .sort_by(|a, b| (&a.kind, &a.namespace, &a.name).cmp(&(&b.kind, &b.namespace, &b.name)));
+    success(&monitors)
+}
+
 /// The envelope of Prometheus' API.
 fn success(data: &impl Serialize) -> Response {
     #[derive(Serialize)]
@@ -192,6 +238,10 @@ fn rfc3339<S: serde::Serializer>(at: &Option<i64>, to: S) -> Result<S::Ok, S::Er
     }
 }
 
+fn age<S: serde::Serializer>(age: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(age.unwrap_or_default().as_secs_f64())
+}
+
 fn seconds<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(duration.as_secs_f64())
 }
@@ -215,6 +265,21 @@ mod tests {
         }
         fn config_text(&self) -> String {
             "global: {}\n".to_owned()
+        }
+        fn monitors(&self) -> Vec<Monitor> {
+            let monitor = |name: &str, state, cause, reason: &str| Monitor {
+                kind: "PodMonitor".to_owned(),
+                namespace: "shop".to_owned(),
+                name: name.to_owned(),
+                state,
+                cause,
+                reason: reason.to_owned(),
+                last_good_age: (state == MonitorState::LastGood).then(|| Duration::from_secs(9)),
+            };
+            vec![
+                monitor("b", MonitorState::LastGood, "load", "bad \"regex\""),
+                monitor("a", MonitorState::Applied, "", ""),
+            ]
         }
         fn targets(&self) -> Targets {
             let map =
@@ -285,6 +350,13 @@ mod tests {
         check("/metrics", &bad, 200, "up 1\n");
         check("/config", &bad, 200, "global: {}\n");
         check("/nowhere", &Ok(()), 404, "not found; / lists the pages\n");
+    }
+
+    #[test]
+    fn monitors_are_sorted_and_say_why() {
+        let (status, body) = get("/api/v1/monitors", &[], &Fake(Ok(())));
+        let want = r#"{"status":"success","data":[{"kind":"PodMonitor","namespace":"shop","name":"a","state":"applied"},{"kind":"PodMonitor","namespace":"shop","name":"b","state":"last-good","cause":"load","reason":"bad \"regex\"","lastGoodAge":9.0}]}"#;
+        assert_eq!((status, body.as_str()), (200, want));
     }
 
     #[track_caller]

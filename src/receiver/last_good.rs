@@ -72,20 +72,67 @@ impl Round<'_> {
         }
     }
 
-    /// A monitor is bad: the jobs of its last good version, unless it has been bad for too long or never was good.
-    pub(super) fn bad(&mut self, monitor: &Rejection) -> &[Arc<Job>] {
+    /// A monitor is bad: the jobs of its last good version and since when they run on, unless it has been bad for too long
+    /// or never was good.
+    pub(super) fn bad(&mut self, monitor: &Rejection) -> Option<(Vec<Arc<Job>>, Instant)> {
         let id = (
             monitor.kind,
             monitor.namespace.clone(),
             monitor.name.clone(),
         );
-        let Some(mut version) = self.before.remove(&id) else {
-            return &[];
-        };
+        let mut version = self.before.remove(&id)?;
         let since = *version.bad_since.get_or_insert(self.now);
         if self.now.saturating_duration_since(since) >= self.max_age {
-            return &[];
+            return None;
         }
-        &self.after.0.entry(id).or_insert(version).jobs
+        let jobs = version.jobs.clone();
+        self.after.0.insert(id, version);
+        Some((jobs, since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::Cause;
+    use crate::rt::clock::SystemClock;
+
+    /// A monitor that is good at first and bad from the first second on: for how many seconds its version runs on.
+    #[track_caller]
+    fn check(max_age: u64, want: &[u64]) {
+        let (start, max_age) = (SystemClock::shared().now(), Duration::from_secs(max_age));
+        let owner = Owner::Monitor {
+            kind: Kind::PodMonitor,
+            namespace: "shop".into(),
+            name: "a".into(),
+            endpoint: 0,
+        };
+        let bad = Rejection {
+            kind: Kind::PodMonitor,
+            namespace: "shop".to_owned(),
+            name: "a".to_owned(),
+            cause: Cause::Load,
+            reason: String::new(),
+        };
+        let mut memory = LastGood::default();
+        memory.round(start, max_age).good(&owner, &[]);
+        let first_bad = start + Duration::from_secs(1);
+        let mut runs = Vec::new();
+        for second in 1..6 {
+            let now = start + Duration::from_secs(second);
+            if let Some((_, since)) = memory.round(now, max_age).bad(&bad) {
+                assert_eq!(since, first_bad);
+                assert_eq!(memory.next_end(max_age), Some(first_bad + max_age));
+                runs.push(second);
+            }
+        }
+        assert_eq!(runs, want);
+    }
+
+    #[test]
+    fn a_version_runs_on_for_the_given_time_and_no_longer() {
+        check(3600, &[1, 2, 3, 4, 5]);
+        check(3, &[1, 2, 3]);
+        check(0, &[]);
     }
 }

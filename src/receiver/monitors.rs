@@ -3,9 +3,9 @@
 use crate::kube::informers::{Health, Informers, SubscribeError, Subscription};
 use crate::kube::store::Trouble;
 use crate::kube::types::kind::Kind;
-use crate::kube::types::object::{Monitor, Object};
+use crate::kube::types::object::{Key, Monitor, Object};
 use crate::monitoring::{self, PodMonitor, ServiceMonitor};
-use crate::operator::{self, Namespace, Rejection, Snapshot};
+use crate::operator::{self, Cause, Namespace, Rejection, Snapshot};
 use crossbeam_channel::Sender;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -91,6 +91,17 @@ impl Monitors {
         health.filter(waited_for).collect()
     }
 
+    /// The `uid` of a monitor; empty if it is not there, or not readable.
+    pub(super) fn uid(&self, monitor: &Rejection) -> String {
+        let key = Key::new(&*monitor.namespace, &*monitor.name);
+        let of_kind = self.monitors.iter().filter_map(|s| s.get(&key));
+        of_kind
+            .filter(|object| monitor_kind(object.kind()) == Some(monitor.kind))
+            .map(|object| object.meta().uid.clone())
+            .next()
+            .unwrap_or_default()
+    }
+
     /// What the stores hold now; `own` is the namespace that is ours.
     pub(super) fn snapshot(&mut self, own: &str) -> Snapshot {
         let mut snapshot = Snapshot::default();
@@ -149,6 +160,7 @@ fn decode(object: &Object) -> Option<Decoded> {
             kind,
             namespace,
             name,
+            cause: Cause::Unreadable,
             reason,
         })
     }))
@@ -164,6 +176,7 @@ fn undecodable(health: &Health) -> Vec<Rejection> {
         kind,
         namespace: key.namespace.to_string(),
         name: key.name.to_string(),
+        cause: Cause::Unreadable,
         reason: reason.clone(),
     });
     rejections.collect()

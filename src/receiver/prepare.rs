@@ -13,7 +13,7 @@ use crate::kube::informers::Informers;
 use crate::model::group::TargetGroup;
 use crate::model::labels::{Labels, Text};
 use crate::operator::{
-    self, Assets, Fragment, Generated, Generator, Kind, Owner, Rejection, Snapshot,
+    self, Assets, Cause, Fragment, Generated, Generator, Kind, Owner, Rejection, Snapshot,
 };
 use crate::rt::clock::Clock;
 use crate::rt::files::{Disk, MemoryFiles};
@@ -51,6 +51,8 @@ pub(super) struct Prepared {
     pub global: Arc<Global>,
     /// The jobs, in the order of the document.
     pub jobs: Vec<Arc<Job>>,
+    /// Monitors whose jobs run: kind, namespace, name.
+    pub applied: Vec<(Kind, Arc<str>, Arc<str>)>,
     /// Monitors that are not used as they are, or not at all, and why.
     pub rejected: Vec<Rejected>,
     /// Additional jobs that are not used, and why.
@@ -68,8 +70,10 @@ pub(super) struct Prepared {
 pub(super) struct Rejected {
     /// Which, and why.
     pub rejection: Rejection,
-    /// Whether its last good version runs on.
-    pub last_good_runs: bool,
+    /// Since when its last good version runs on, if it does.
+    pub last_good_since: Option<Instant>,
+    /// Its `uid`, if it is known.
+    pub uid: String,
 }
 
 /// Why there is nothing new to run.
@@ -152,6 +156,7 @@ impl Preparer {
         let mut bad = generated.rejected;
         let mut additional_errors = Vec::new();
         let mut kept = HashMap::new();
+        let mut applied = Vec::new();
         let fragments = generated.fragments.as_slice();
         for fragments in fragments.chunk_by(|a, b| same_monitor(&a.owner, &b.owner)) {
             let Some(owner) = fragments.first().map(|fragment| &fragment.owner) else {
@@ -164,6 +169,8 @@ impl Preparer {
             {
                 Ok(added) => {
                     round.good(owner, added);
+                    let monitor = monitor_of(owner);
+                    applied.extend(monitor.map(|(k, ns, n)| (k, Arc::clone(ns), Arc::clone(n))));
                     let keys = fragments.iter().map(|fragment| fragment.key);
                     kept.extend(keys.zip(added.iter().cloned()));
                 }
@@ -177,11 +184,15 @@ impl Preparer {
             }
         }
         let rejected = bad.into_iter().map(|rejection| {
-            let version = round.bad(&rejection).to_vec();
-            let last_good_runs = !version.is_empty() && jobs.add(version).is_ok();
+            let last_good = round.bad(&rejection);
+            let last_good_since =
+                last_good.and_then(|(version, since)| jobs.add(version).is_ok().then_some(since));
+            let monitors = self.watched.as_ref().map(|(_, monitors)| monitors);
+            let uid = monitors.map(|monitors| monitors.uid(&rejection));
             Rejected {
                 rejection,
-                last_good_runs,
+                last_good_since,
+                uid: uid.unwrap_or_default(),
             }
         });
         let rejected = rejected.collect::<Vec<_>>();
@@ -195,6 +206,7 @@ impl Preparer {
         Ok(Prepared {
             global,
             jobs: jobs.list,
+            applied,
             rejected,
             additional_errors,
             selected: generated.selected,
@@ -460,17 +472,20 @@ impl Jobs {
 }
 
 /// Whether two fragments are endpoints of one monitor: they stand or fall together.
-fn same_monitor<'a>(a: &'a Owner, b: &'a Owner) -> bool {
-    let monitor = |owner: &'a Owner| match owner {
+fn same_monitor(a: &Owner, b: &Owner) -> bool {
+    monitor_of(a).is_some() && monitor_of(a) == monitor_of(b)
+}
+
+fn monitor_of(owner: &Owner) -> Option<(Kind, &Arc<str>, &Arc<str>)> {
+    match owner {
         Owner::Monitor {
             kind,
             namespace,
             name,
             ..
-        } => Some((kind, namespace, name)),
+        } => Some((*kind, namespace, name)),
         Owner::Additional { .. } => None,
-    };
-    monitor(a).is_some() && monitor(a) == monitor(b)
+    }
 }
 
 /// The rejection of a monitor whose job Prometheus would refuse; `None` if the job is an additional one.
@@ -488,6 +503,7 @@ fn rejection(owner: &Owner, reason: &str) -> Option<Rejection> {
         kind: *kind,
         namespace: namespace.to_string(),
         name: name.to_string(),
+        cause: Cause::Load,
         reason: format!("endpoint {endpoint}: {reason}"),
     })
 }

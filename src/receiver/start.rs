@@ -274,6 +274,14 @@ impl Running {
             .unwrap_or_default()
     }
 
+    /// Monitors that give a job or are not used as they are.
+    pub fn monitors(&self) -> Vec<admin::Monitor> {
+        self.overview
+            .as_deref()
+            .map(View::monitors)
+            .unwrap_or_default()
+    }
+
     /// Where the admin server listens, if there is one.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.server.as_ref().map(Server::address)

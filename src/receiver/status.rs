@@ -1,6 +1,6 @@
 //! What is known of the running receiver, for status pages, metrics and the embedding program: snapshots only.
 
-use super::admin::{ActiveTarget, DroppedTarget, Health, Targets, View};
+use super::admin::{ActiveTarget, DroppedTarget, Health, Monitor, MonitorState, Targets, View};
 use super::prepare::{Failure, Job, Rejected};
 use super::telemetry;
 use crate::config::{self, Config, Global};
@@ -19,13 +19,14 @@ use log::{error, info, warn};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The configuration that runs.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub global: Arc<Global>,
     pub jobs: Vec<Arc<Job>>,
+    pub applied: Vec<(Kind, Arc<str>, Arc<str>)>,
     pub rejected: Vec<Rejected>,
     pub additional_errors: Vec<String>,
     pub selected: BTreeMap<Kind, usize>,
@@ -109,8 +110,8 @@ fn same_jobs(a: &Loaded, b: &Loaded) -> bool {
 }
 
 fn complaints(loaded: &Loaded) -> BTreeSet<String> {
-    let monitors = loaded.rejected.iter().map(|Rejected { rejection, last_good_runs }| {
-        let then = if *last_good_runs { "its last good version runs on" } else { "not scraped" };
+    let monitors = loaded.rejected.iter().map(|Rejected { rejection, last_good_since, .. }| {
+        let then = if last_good_since.is_some() { "its last good version runs on" } else { "not scraped" };
         let (kind, namespace, name) = (rejection.kind, &rejection.namespace, &rejection.name);
         let reason = &rejection.reason;
         format!("monitor rejected, {then} kind={kind} namespace={namespace} name={name} err={reason:?}")
@@ -165,8 +166,8 @@ pub struct Status {
     pub jobs: usize,
     /// Monitors that were selected: ServiceMonitors, PodMonitors.
     pub selected: (usize, usize),
-    /// Monitors that are not used as they are: kind, namespace, name, reason.
-    pub rejected: Vec<(String, String, String, String)>,
+    /// Monitors that are not used as they are, and why.
+    pub rejected: Vec<Monitor>,
     /// How each exporter fares.
     pub exporters: Vec<ExporterStatus>,
     /// Scrapes begun, slots left out, workers.
@@ -185,11 +186,8 @@ impl Overview {
                 .unwrap_or(0)
         };
         let rejected = loaded.into_iter().flat_map(|loaded| &loaded.rejected);
-        let rejected = rejected.map(|Rejected { rejection, .. }| {
-            let rejection = rejection.clone();
-            let kind = rejection.kind.to_string();
-            (kind, rejection.namespace, rejection.name, rejection.reason)
-        });
+        let now = self.clock.now();
+        let rejected = rejected.map(|rejected| rejected_monitor(rejected, now));
         Status {
             not_ready: self.not_ready(&state),
             config_successful: loaded.is_some_and(|l| l.settings_trouble.is_none())
@@ -266,6 +264,26 @@ impl View for Overview {
         })
     }
 
+    fn monitors(&self) -> Vec<Monitor> {
+        let Some(loaded) = self.board.state().loaded else {
+            return Vec::new();
+        };
+        let now = self.clock.now();
+        let rejected = loaded.rejected.iter();
+        let mut monitors: Vec<_> = rejected.map(|r| rejected_monitor(r, now)).collect();
+        let applied = loaded.applied.iter();
+        monitors.extend(applied.map(|(kind, namespace, name)| Monitor {
+            kind: kind.to_string(),
+            namespace: namespace.to_string(),
+            name: name.to_string(),
+            state: MonitorState::Applied,
+            cause: "",
+            reason: String::new(),
+            last_good_age: None,
+        }));
+        monitors
+    }
+
     fn targets(&self) -> Targets {
         let mut targets = Targets::default();
         for job in self.pool.jobs() {
@@ -284,6 +302,26 @@ impl View for Overview {
             targets.dropped.extend(dropped);
         }
         targets
+    }
+}
+
+fn rejected_monitor(rejected: &Rejected, now: Instant) -> Monitor {
+    let Rejected {
+        rejection,
+        last_good_since,
+        ..
+    } = rejected;
+    Monitor {
+        kind: rejection.kind.to_string(),
+        namespace: rejection.namespace.clone(),
+        name: rejection.name.clone(),
+        state: match last_good_since {
+            Some(_) => MonitorState::LastGood,
+            None => MonitorState::Rejected,
+        },
+        cause: rejection.cause.name(),
+        reason: rejection.reason.clone(),
+        last_good_age: last_good_since.map(|since| now.saturating_duration_since(since)),
     }
 }
 

@@ -213,6 +213,7 @@ impl Supervisor {
         let Prepared {
             global,
             jobs,
+            applied,
             rejected,
             additional_errors,
             selected,
@@ -233,6 +234,7 @@ impl Supervisor {
         self.board.applied(Loaded {
             global,
             jobs,
+            applied,
             rejected,
             additional_errors,
             selected,

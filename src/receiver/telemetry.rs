@@ -4,9 +4,13 @@
 use super::status::{Overview, Status};
 use crate::kube::informers::Informers;
 use crate::kube::store::Trouble;
+use crate::operator::Cause;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The monitors' kinds, as labels.
+const KINDS: [&str; 2] = ["ServiceMonitor", "PodMonitor"];
 
 /// All metrics, as of now.
 pub(super) fn write(overview: &Overview) -> String {
@@ -46,16 +50,40 @@ fn configuration(page: &mut Page, status: &Status) {
     let help = "Monitors that the selectors chose, by what became of them.";
     page.family("prometheus_operator_managed_resources", "gauge", help);
     let mut rejected: BTreeMap<&str, usize> = BTreeMap::new();
-    for (kind, ..) in &status.rejected {
-        *rejected.entry(kind).or_default() += 1;
+    for monitor in &status.rejected {
+        *rejected.entry(&monitor.kind).or_default() += 1;
     }
-    for (kind, all) in [
-        ("ServiceMonitor", status.selected.0),
-        ("PodMonitor", status.selected.1),
-    ] {
+    for (kind, all) in KINDS
+        .into_iter()
+        .zip([status.selected.0, status.selected.1])
+    {
         page.sample(&[("resource", kind), ("state", "selected")], all);
         let rejected = rejected.get(kind).copied().unwrap_or(0);
         page.sample(&[("resource", kind), ("state", "rejected")], rejected);
+    }
+    let help = "Monitors that are not used as they are, by the sort of mistake.";
+    page.family("promop_rejected_monitors", "gauge", help);
+    for kind in KINDS {
+        for cause in Cause::ALL.map(Cause::name) {
+            let rejected = status.rejected.iter();
+            let count = rejected.filter(|m| m.kind == kind && m.cause == cause);
+            page.sample(&[("kind", kind), ("reason", cause)], count.count());
+        }
+    }
+    let help = "Rejected monitors whose last good version runs on.";
+    page.family("promop_last_good_monitors", "gauge", help);
+    let ages = |kind| {
+        let of_kind = status.rejected.iter().filter(move |m| m.kind == kind);
+        of_kind.filter_map(|monitor| monitor.last_good_age)
+    };
+    for kind in KINDS {
+        page.sample(&[("kind", kind)], ages(kind).count());
+    }
+    let help = "For how long the oldest of these has run on.";
+    page.family("promop_last_good_oldest_age_seconds", "gauge", help);
+    for kind in KINDS {
+        let oldest = ages(kind).max().unwrap_or_default();
+        page.sample(&[("kind", kind)], oldest.as_secs_f64());
     }
     page.family(
         "prometheus_target_scrape_pools",

@@ -28,6 +28,7 @@ mod pipeline;
 mod program;
 mod quarantine;
 mod receiver;
+mod rejected;
 mod scrape;
 mod swap;
 mod textparse;

@@ -202,12 +202,13 @@ fn a_job_that_does_not_load_is_quarantined_and_its_last_good_version_runs_on() {
     running.reload();
     let then = taken.wait_for(before, "b", "metric_b");
     let status = wait_status(&running, |status| !status.rejected.is_empty());
-    let (kind, namespace, name, reason) = &status.rejected[0];
+    let bad = &status.rejected[0];
     assert_eq!(
-        (kind.as_str(), namespace.as_str(), name.as_str()),
-        ("ServiceMonitor", "shop", "a")
+        (&*bad.kind, &*bad.namespace, &*bad.name, bad.cause),
+        ("ServiceMonitor", "shop", "a", "load")
     );
-    assert!(reason.contains("regex"), "{reason}");
+    assert!(bad.reason.contains("regex"), "{bad:?}");
+    assert!(bad.last_good_age.is_some());
     taken.wait_for(then, "a", "metric_a");
 
     write(folder.path(), "a.yaml", &monitored("a", a.address, ""));

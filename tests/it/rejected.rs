@@ -1,0 +1,116 @@
+//! Monitors that cannot be used as they are: what is said of them, how long their last good version runs on, and how they
+//! heal when a Secret appears or changes.
+
+use super::receiver::{monitored, page, start, wait_status, write};
+use prometheus_operator_receiver::Running;
+use std::path::Path;
+
+const CREDENTIALS: &str =
+    "basicAuth: {username: {name: login, key: user}, password: {name: login, key: password}}";
+
+fn secret(password: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: login, namespace: shop}}\nstringData: {{user: u, password: {password}}}\n"
+    )
+}
+
+/// What `/api/v1/monitors` and the metrics are made of: name, state, cause.
+fn states(running: &Running) -> Vec<(String, String, &'static str)> {
+    let mut states: Vec<_> = running
+        .monitors()
+        .into_iter()
+        .map(|m| (m.name, format!("{:?}", m.state), m.cause))
+        .collect();
+    states.sort();
+    states
+}
+
+fn folder_settings(folder: &Path, more: &str) -> String {
+    format!("source: {{folder: {}}}\n{more}", folder.display())
+}
+
+#[test]
+fn a_secret_that_appears_or_changes_is_noticed_without_being_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let a = page("metric_a");
+    write(folder, "a.yaml", &monitored("a", a.address, CREDENTIALS));
+    let (running, taken) = start(&folder_settings(folder, "assetRefresh: 200ms"));
+    let status = wait_status(&running, |s| !s.rejected.is_empty());
+    assert_eq!(status.rejected[0].cause, "asset");
+    assert!(status.rejected[0].reason.contains("\"login\" not found"));
+
+    // base64 of u:hunter2 and u:hunter3. Nobody calls `reload`.
+    write(folder, "login.yaml", &secret("hunter2"));
+    wait_status(&running, |s| s.rejected.is_empty() && s.jobs == 1);
+    let from = taken.wait_for(0, "a", "metric_a");
+    let sent = |login: &str| {
+        let asked = a.asked();
+        asked
+            .iter()
+            .any(|r| r.header("authorization") == Some(login))
+    };
+    assert!(sent("Basic dTpodW50ZXIy"));
+    write(folder, "login.yaml", &secret("hunter3"));
+    wait_status(&running, |_| sent("Basic dTpodW50ZXIz"));
+    taken.wait_for(from, "a", "metric_a");
+    assert!(!running.config_text().contains("hunter"));
+}
+
+#[test]
+fn mistakes_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let a = page("metric_a");
+    let bad = |name: &str, endpoint: &str| monitored(name, a.address, endpoint);
+    write(folder, "a.yaml", &bad("a", ""));
+    write(folder, "b.yaml", &bad("b", "scrapeTimeout: 1m"));
+    write(folder, "c.yaml", &bad("c", CREDENTIALS));
+    write(folder, "d.yaml", &bad("d", "path: [1]"));
+    let load = bad("e", "targetPort: 1").replace("port: web, interval", "port: 'a(', interval");
+    write(folder, "e.yaml", &load);
+    let (running, _taken) = start(&folder_settings(folder, ""));
+    wait_status(&running, |s| s.jobs == 1 && s.rejected.len() == 4);
+    let rejected = |name: &str, cause| (name.to_owned(), "Rejected".to_owned(), cause);
+    let want = [
+        ("a".to_owned(), "Applied".to_owned(), ""),
+        rejected("b", "validation"),
+        rejected("c", "asset"),
+        rejected("d", "unreadable"),
+        rejected("e", "load"),
+    ];
+    assert_eq!(states(&running), want);
+
+    // One that becomes unreadable has a last good version, too.
+    write(folder, "a.yaml", &bad("a", "path: [1]"));
+    running.reload();
+    wait_status(&running, |s| s.rejected.len() == 5);
+    let want = ("a".to_owned(), "LastGood".to_owned(), "unreadable");
+    assert_eq!(states(&running).first(), Some(&want));
+    assert_eq!(running.status().jobs, 1);
+}
+
+#[track_caller]
+fn check_end(max_age: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let a = page("metric_a");
+    write(folder.path(), "a.yaml", &monitored("a", a.address, ""));
+    let settings = format!("lastGoodMaxAge: {max_age}");
+    let (running, taken) = start(&folder_settings(folder.path(), &settings));
+    taken.wait_for(0, "a", "metric_a");
+    write(
+        folder.path(),
+        "a.yaml",
+        &monitored("a", a.address, "scrapeTimeout: 1m"),
+    );
+    running.reload();
+    wait_status(&running, |s| s.jobs == 0 && s.rejected.len() == 1);
+    let want = [("a".to_owned(), "Rejected".to_owned(), "validation")];
+    assert_eq!(states(&running), want);
+}
+
+#[test]
+fn a_last_good_version_ends() {
+    check_end("0s");
+    check_end("1s");
+}

@@ -121,11 +121,13 @@ fn is_integer(count: f64) -> bool {
     count == count.round() && count < 2f64.powi(63)
 }
 
+/// Without a bucket for +Inf the count makes it, however low that is, and then a difference can be too large for 64 bits. It wraps
+/// as upstream's does; the storage's rules refuse the histogram.
 fn deltas(buckets: &[(f64, f64)]) -> Vec<i64> {
     let (mut below, mut before) = (0, 0);
     let delta = |(_, cumulative): &(f64, f64)| {
         let own = *cumulative as i64 - below;
-        let delta = own - before;
+        let delta = own.wrapping_sub(before);
         (below, before) = (*cumulative as i64, own);
         delta
     };
@@ -140,4 +142,24 @@ fn differences(buckets: &[(f64, f64)]) -> Vec<f64> {
         own
     };
     buckets.iter().map(difference).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by a fuzzer.
+    #[test]
+    fn differences_beyond_64_bits_wrap() {
+        let mut classic = Classic::default();
+        classic.bucket(0.0, 1.5 * 2f64.powi(62));
+        classic.count(1.0);
+        let histogram = classic.convert().unwrap();
+        let Counts::Integer { positive, .. } = &histogram.counts else {
+            panic!("{histogram:?}")
+        };
+        let large = 3i64 << 61;
+        assert_eq!(positive, &[large, (1 - large).wrapping_sub(large)]);
+        assert!(histogram.validate().is_err());
+    }
 }

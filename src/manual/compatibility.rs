@@ -91,5 +91,6 @@
 //!
 //! # Not yet
 //!
-//! - SIGHUP does not read the settings file again: a changed one needs a restart.
+//! - SIGHUP reads the settings file again, but `source`, `inherit`, the namespaces, the admin server's address and the sizes of
+//!   pool and queues hold until the next start.
 //! - Outputs other than OTLP over HTTP and standard output; Events on rejected monitors.

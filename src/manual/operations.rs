@@ -4,7 +4,7 @@
 //!
 //! | Signal | Effect |
 //! |---|---|
-//! | SIGHUP | additional scrape configs, credentials and the folder of `--from-dir` are read again, and what changed is applied; the settings file is read at start only |
+//! | SIGHUP | the settings file, additional scrape configs, credentials and the folder of `--from-dir` are read again, and what changed is applied |
 //! | SIGTERM, SIGINT | no further scrape; those under way have 2 s; queues drain until `--shutdown-timeout`; exit code 0. No stale markers, as upstream |
 //! | a second SIGINT | ends at once, exit code 130 |
 //!

@@ -5,6 +5,7 @@ use super::assets::AssetCache;
 use super::inherit::{Inherited, Nothing};
 use super::last_good::LastGood;
 use super::monitors::Monitors;
+use super::parts::for_run;
 use super::settings::{Environment, Settings};
 use crate::config::{self, Global, Loader, ScrapeConfig};
 use crate::discovery::{JobDiscovery, Manager};
@@ -20,6 +21,8 @@ use crate::rt::files::{Disk, MemoryFiles};
 use crate::rt::stop::Stopped;
 use crate::scrape;
 use crate::scrape::failure::FailureLog;
+use log::warn;
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -105,6 +108,8 @@ struct Frame {
 #[derive(Debug)]
 pub(super) struct Preparer {
     pub settings: Arc<Settings>,
+    /// Settings that were read again and wait to be taken over.
+    pub next_settings: Arc<Mutex<Option<Settings>>>,
     pub environment: Environment,
     pub clock: Arc<dyn Clock>,
     pub stopped: Stopped,
@@ -224,11 +229,51 @@ impl Preparer {
     /// The file with additional jobs cannot be read; what was read before stays.
     pub(super) fn reload(&mut self) -> Result<(), String> {
         self.memory.assets.expire();
+        let next = self.next_settings.lock().take();
+        if let Some(next) = next {
+            self.take_over(next)?;
+        }
         if let Some(path) = &self.settings.additional_scrape_configs {
             let text = std::fs::read(path)
                 .map_err(|error| format!("additionalScrapeConfigs: {}: {error}", path.display()))?;
             self.memory.file = text.into();
         }
+        Ok(())
+    }
+
+    /// Puts settings that were read again in place of the old ones, but for those that hold as long as the receiver runs.
+    fn take_over(&mut self, next: Settings) -> Result<(), String> {
+        let old = &self.settings;
+        for (setting, is_changed) in [
+            ("source", old.source != next.source),
+            ("inherit", old.inherit != next.inherit),
+            (
+                "denyNamespaces",
+                old.deny_namespaces != next.deny_namespaces,
+            ),
+            (
+                "webListenAddress",
+                old.web_listen_address != next.web_listen_address,
+            ),
+            ("maxWorkers", old.max_workers != next.max_workers),
+            ("queueBytes", old.queue_bytes != next.queue_bytes),
+        ] {
+            if is_changed {
+                warn!("a changed setting takes effect at the next start setting={setting}");
+            }
+        }
+        let mut generator = for_run(next.prometheus, next.shard, &self.environment)
+            .map_err(|error| format!("settings: prometheus: {error}"))?;
+        generator.namespace.clone_from(&old.prometheus.namespace);
+        self.settings = Arc::new(Settings {
+            prometheus: generator,
+            said: next.said,
+            shard: next.shard,
+            additional_scrape_configs: next.additional_scrape_configs,
+            last_good_max_age: next.last_good_max_age,
+            asset_refresh: next.asset_refresh,
+            ..Settings::clone(old)
+        });
         Ok(())
     }
 

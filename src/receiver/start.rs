@@ -23,6 +23,7 @@ use crate::scrape::manager::{Pool, PoolSettings};
 use crate::translate;
 use crossbeam_channel::{Sender, bounded, never};
 use log::{error, info, warn};
+use parking_lot::Mutex;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -162,8 +163,10 @@ impl ReceiverBuilder {
         let board = Arc::new(Board::new(Arc::clone(&clock)));
         let counters = Arc::new(Counters::default());
         let shutdown_timeout = settings.shutdown_timeout;
+        let next_settings = Arc::default();
         let preparer = Preparer {
             settings: Arc::new(settings),
+            next_settings: Arc::clone(&next_settings),
             environment,
             clock: Arc::clone(&clock),
             stopped: stopped.clone(),
@@ -211,6 +214,7 @@ impl ReceiverBuilder {
         Ok(Running {
             stopper: Some(stopper),
             reload,
+            next_settings,
             crew,
             discovery,
             server,
@@ -225,6 +229,7 @@ impl ReceiverBuilder {
 pub struct Running {
     stopper: Option<Stopper>,
     reload: Sender<()>,
+    next_settings: Arc<Mutex<Option<Settings>>>,
     crew: Crew,
     discovery: Arc<Manager>,
     server: Option<Server>,
@@ -294,6 +299,17 @@ impl Running {
         }
         // A full slot: a reload is about to happen already.
         self.reload.try_send(()).ok();
+    }
+
+    /// The same with settings that were read again. Where metrics come from, the admin server's address, the sizes of
+    /// queue and pool hold until the next start; that one of them has changed is logged.
+    ///
+    /// # Errors
+    /// The settings contradict each other; nothing changes.
+    pub fn reload_with(&self, settings: Settings) -> Result<(), Error> {
+        *self.next_settings.lock() = Some(settings.checked()?);
+        self.reload();
+        Ok(())
     }
 
     /// Stops: no further scrape, those under way have two seconds, then queues drain until `deadline` from now.

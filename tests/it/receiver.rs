@@ -344,3 +344,23 @@ fn two_receivers_in_one_process_do_not_meet() {
     };
     assert!(jobs(&taken_a, "a") && jobs(&taken_b, "b"));
 }
+
+#[test]
+fn settings_that_are_read_again_take_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let a = page("metric_a");
+    write(folder.path(), "a.yaml", &monitored("a", a.address, ""));
+    let (running, taken) = from_folder(folder.path());
+    taken.wait_for(0, "a", "metric_a");
+    let text = format!(
+        "webListenAddress: null\nsource: {{folder: {}}}\n\
+         prometheus: {{serviceMonitorSelector: {{matchLabels: {{no: monitor}}}}}}",
+        folder.path().display()
+    );
+    running
+        .reload_with(Settings::from_yaml(&text).unwrap())
+        .unwrap();
+    wait_status(&running, |status| {
+        status.jobs == 0 && status.config_successful
+    });
+}

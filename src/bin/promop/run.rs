@@ -4,7 +4,7 @@ use crate::Exit;
 use crate::cli::{Args, Output};
 use crate::signal::{Event, Events};
 use crate::{logging, otlp};
-use log::{info, warn};
+use log::{error, info, warn};
 use prometheus_operator_receiver::exporters::{Format, Lines, OtlpHttp};
 use prometheus_operator_receiver::receiver::{Receiver, Settings, Source};
 use prometheus_operator_receiver::rt::files::Disk;
@@ -62,7 +62,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
 
     while events.next() == Event::Reload {
         info!("SIGHUP: reading files again");
-        running.reload();
+        let read = self::settings(args).and_then(|settings| {
+            let reloaded = running.reload_with(settings);
+            reloaded.map_err(|err| format!("{err:#}"))
+        });
+        if let Err(err) = read {
+            error!("settings not read again, the old ones hold err={err:?}");
+            running.reload();
+        }
     }
     info!("stopping, queues have {deadline:?}");
     let report = running.stop(deadline);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Kind, namespace, name.
-type MonitorId = (Kind, String, String);
+type MonitorId = (Kind, Arc<str>, Arc<str>);
 
 /// Jobs of monitors as they were when they were last good.
 #[derive(Debug, Default)]
@@ -61,7 +61,7 @@ impl Round<'_> {
             ..
         } = owner
         {
-            let id = (*kind, namespace.to_string(), name.to_string());
+            let id = (*kind, Arc::clone(namespace), Arc::clone(name));
             self.after.0.insert(
                 id,
                 Version {
@@ -77,8 +77,8 @@ impl Round<'_> {
     pub(super) fn bad(&mut self, monitor: &Rejection) -> Option<(Vec<Arc<Job>>, Instant)> {
         let id = (
             monitor.kind,
-            monitor.namespace.clone(),
-            monitor.name.clone(),
+            Arc::from(monitor.namespace.as_str()),
+            Arc::from(monitor.name.as_str()),
         );
         let mut version = self.before.remove(&id)?;
         let since = *version.bad_since.get_or_insert(self.now);

@@ -118,6 +118,27 @@ impl Client {
         result
     }
 
+    /// Writes an Event (`events.k8s.io/v1`). It is tried once.
+    ///
+    /// # Errors
+    /// Not permitted, or no answer.
+    pub fn create_event(&self, namespace: &str, event: &Value) -> Result<(), Error> {
+        let (server, namespace) = (&self.0.config.server, segment(namespace));
+        let url = format!("{server}/apis/events.k8s.io/v1/namespaces/{namespace}/events");
+        let connection = self.shared_connection()?;
+        let mut request = connection.0.post(&url);
+        request = request.header("Content-Type", "application/json");
+        if let Some(header) = self.0.credentials.header()? {
+            request = request.header("Authorization", header.expose());
+        }
+        let request = request.config().timeout_global(Some(GET)).build();
+        match request.send(event.to_string()) {
+            Ok(response) if response.status().is_success() => Ok(()),
+            Ok(response) => Err(error_of(response)),
+            Err(error) => Err(Error::Transport(error.to_string())),
+        }
+    }
+
     /// Forgets tokens that can be had anew: they are read again before the next request.
     pub fn forget_credentials(&self) {
         self.0.credentials.forget();

@@ -241,6 +241,17 @@ impl Informers {
         }
     }
 
+    /// Writes an Event (`events.k8s.io/v1`). A folder has none.
+    ///
+    /// # Errors
+    /// Not permitted, or no answer.
+    pub fn create_event(&self, namespace: &str, event: &Value) -> Result<(), Error> {
+        match &self.0.shared.feed {
+            Feed::Api(client) => client.create_event(namespace, event),
+            Feed::Folder(_) => Ok(()),
+        }
+    }
+
     /// Looks at the folder, or tries at once what waits for its next attempt (SIGHUP).
     pub fn refresh(&self) {
         if let Feed::Api(client) = &self.0.shared.feed {

@@ -91,6 +91,6 @@
 //!
 //! # Not yet
 //!
-//! - SIGHUP reads the settings file again, but `source`, `inherit`, the namespaces, the admin server's address and the sizes of
-//!   pool and queues hold until the next start.
-//! - Outputs other than OTLP over HTTP and standard output; Events on rejected monitors.
+//! - SIGHUP reads the settings file again, but `source`, `inherit`, `events`, the namespaces, the admin server's address and the
+//!   sizes of pool and queues hold until the next start.
+//! - Outputs other than OTLP over HTTP and standard output.

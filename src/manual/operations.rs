@@ -59,6 +59,7 @@
 //! |---|---|---|
 //! | monitors | `monitoring.coreos.com` `servicemonitors`, `podmonitors` | list, watch |
 //! | `--inherit` | `monitoring.coreos.com` `prometheuses` or `prometheusagents` | list, watch; in the object's namespace |
+//! | `--events` | `events.k8s.io` `events` | create; without it none are written, and the log says so once |
 //! | targets of ServiceMonitors | `discovery.k8s.io` `endpointslices`; `""` `services`, `pods` | list, watch |
 //! | targets of PodMonitors | `""` `pods` | list, watch |
 //! | `serviceDiscoveryRole: Endpoints`, additional configs with that role | `""` `endpoints` | list, watch |

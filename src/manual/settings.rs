@@ -23,6 +23,7 @@
 //! | `shutdownTimeout` | `10s` | how long queues may drain at the end |
 //! | `lastGoodMaxAge` | `1h` | how long the last good version of a monitor that became invalid runs on; `0s`: not at all |
 //! | `assetRefresh` | `1m` | the time after which Secrets and ConfigMaps are read again: the bound of a rotation |
+//! | `events` | false | whether Kubernetes Events are written on rejected monitors, once per change of the rejection |
 //! | `maxWorkers` | 1024 | most scrapes at the same time |
 //! | `queueBytes` | 67108864 | bytes that may wait for an exporter; beyond it the oldest are dropped and counted |
 //!

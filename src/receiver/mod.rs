@@ -4,6 +4,7 @@
 pub mod admin;
 mod assets;
 mod error;
+mod events;
 mod inherit;
 mod last_good;
 mod monitors;

@@ -185,6 +185,13 @@ pub(super) fn seed(environment: &Environment) -> u64 {
         .finish()
 }
 
+/// Who we are among other pods of our kind.
+pub(super) fn instance(environment: &Environment) -> String {
+    let names = ["POD_NAME", "HOSTNAME"].into_iter();
+    let found = names.filter_map(|name| environment.get(name)).next();
+    found.unwrap_or("promop").to_owned()
+}
+
 /// In the list of namespaces: the one that is ours.
 const OWN: &str = "own";
 

@@ -47,6 +47,8 @@ pub struct Settings {
     /// How often referenced Secrets and ConfigMaps are read again: the bound within which a rotation is seen.
     #[serde(deserialize_with = "duration")]
     pub asset_refresh: Duration,
+    /// Whether Kubernetes Events are written on rejected monitors.
+    pub events: bool,
     /// Most scrape threads.
     pub max_workers: usize,
     /// Most bytes that wait for one exporter; beyond it the oldest are dropped.
@@ -88,6 +90,7 @@ impl Default for Settings {
             shutdown_timeout: Duration::from_secs(10),
             last_good_max_age: Duration::from_secs(3600),
             asset_refresh: Duration::from_secs(60),
+            events: false,
             max_workers: 1024,
             queue_bytes: 64 << 20,
         }

@@ -2,9 +2,10 @@
 
 use super::admin::{self, View};
 use super::error::{Error, ErrorKind};
+use super::events::{self, Recorder};
 use super::inherit::Inherited;
 use super::monitors::{Monitors, Scope};
-use super::parts::{for_run, informers, seed, shard, shard_remark, surroundings};
+use super::parts::{for_run, informers, instance, seed, shard, shard_remark, surroundings};
 use super::prepare::{Memory, Preparer};
 use super::settings::{Environment, Settings};
 use super::status::{Board, Overview, Status};
@@ -160,7 +161,23 @@ impl ReceiverBuilder {
         });
 
         let watched = monitors.is_some();
-        let board = Arc::new(Board::new(Arc::clone(&clock)));
+        let mut crew = Crew::new();
+        let events = match informers.clone().filter(|_| settings.events) {
+            Some(informers) => {
+                let recorder = Recorder {
+                    informers,
+                    clock: Arc::clone(&clock),
+                    instance: instance(&environment),
+                };
+                let (events, come) = bounded(events::WAITING);
+                let stopped = stopped.clone();
+                crew.spawn("events", STACK, move || recorder.run(&come, &stopped))
+                    .map_err(|error| system("events", error))?;
+                Some(events)
+            }
+            None => None,
+        };
+        let board = Arc::new(Board::new(Arc::clone(&clock), events));
         let counters = Arc::new(Counters::default());
         let shutdown_timeout = settings.shutdown_timeout;
         let next_settings = Arc::default();
@@ -193,7 +210,6 @@ impl ReceiverBuilder {
             Arc::clone(&discovery),
             Arc::clone(&board),
         );
-        let mut crew = Crew::new();
         crew.spawn("prepare", 4 * STACK, move || {
             answer_requests(preparer, &requested, &answers)
         })

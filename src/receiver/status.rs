@@ -15,6 +15,7 @@ use crate::scrape::cycle;
 use crate::scrape::job::Counters;
 use crate::scrape::manager::{JobStatus, Pool, Statistics};
 use crate::scrape::target;
+use crossbeam_channel::Sender;
 use log::{error, info, warn};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,8 @@ pub(super) struct Loaded {
 #[derive(Debug)]
 pub(super) struct Board {
     clock: Arc<dyn Clock>,
+    /// Takes rejections that are new, if anybody wants them.
+    events: Option<Sender<Rejected>>,
     state: Mutex<State>,
 }
 
@@ -53,9 +56,10 @@ struct State {
 }
 
 impl Board {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, events: Option<Sender<Rejected>>) -> Self {
         Self {
             clock,
+            events,
             state: Mutex::default(),
         }
     }
@@ -70,11 +74,19 @@ impl Board {
             .loaded
             .as_deref()
             .is_none_or(|old| !same_jobs(old, &loaded));
+        let fresh = match &self.events {
+            Some(_) => fresh(state.loaded.as_deref(), &loaded),
+            None => Vec::new(),
+        };
         state.failure = None;
         state.applied_ms = Some(self.clock.unix_ms());
         state.loaded = Some(Arc::new(loaded));
         let complaints = state.complaints.clone();
         drop(state);
+        for (rejected, events) in fresh.into_iter().zip(self.events.iter().cycle()) {
+            // A full channel: an event is left out, the log has everything.
+            events.try_send(rejected).ok();
+        }
         for complaint in complaints.difference(&before) {
             warn!("{complaint}");
         }
@@ -103,6 +115,17 @@ impl Board {
     fn state(&self) -> State {
         self.state.lock().clone()
     }
+}
+
+/// Rejections that are not those of the configuration before.
+fn fresh(before: Option<&Loaded>, loaded: &Loaded) -> Vec<Rejected> {
+    let key = |rejected: &Rejected| rejected.rejection.to_string();
+    let known: BTreeSet<_> = before.iter().flat_map(|l| &l.rejected).map(key).collect();
+    let rejected = loaded.rejected.iter();
+    rejected
+        .filter(|rejected| !known.contains(&key(rejected)))
+        .cloned()
+        .collect()
 }
 
 fn same_jobs(a: &Loaded, b: &Loaded) -> bool {

@@ -1,6 +1,8 @@
 //! Monitors that cannot be used as they are: what is said of them, how long their last good version runs on, and how they
 //! heal when a Secret appears or changes.
 
+use super::fake::apiserver::{self, Then, json, list, status, watch};
+use super::fake::http::Server;
 use super::receiver::{monitored, page, start, wait_status, write};
 use prometheus_operator_receiver::Running;
 use std::path::Path;
@@ -113,4 +115,106 @@ fn check_end(max_age: &str) {
 fn a_last_good_version_ends() {
     check_end("0s");
     check_end("1s");
+}
+
+/// An API server with one ServiceMonitor, a Secret that it gives out once, and an answer to Events.
+fn api_server(monitor: &'static str, to_events: u16) -> Server {
+    apiserver::start(move |asked, is_watch, nth| {
+        let path = asked.path().split('?').next().unwrap_or_default();
+        if asked.line.starts_with("POST") {
+            return json(
+                to_events,
+                "",
+                r#"{"kind":"Status","code":403,"reason":"Forbidden"}"#,
+            );
+        }
+        match (path.rsplit('/').next(), is_watch) {
+            (_, true) => watch(&[], Then::Silence),
+            (Some("servicemonitors"), _) => list("1", "", &[monitor]),
+            (Some("login"), _) if nth == 0 => json(
+                200,
+                "",
+                r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"login","namespace":"shop"},"data":{"t":"dA=="}}"#,
+            ),
+            (Some("login"), _) => status(500, "InternalError"),
+            _ => list("1", "", &[]),
+        }
+    })
+}
+
+fn from_api(server: &Server, more: &str) -> Running {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    let config = format!(
+        "{{apiVersion: v1, kind: Config, current-context: c, contexts: [{{name: c, context: {{cluster: c, user: u}}}}], \
+         users: [{{name: u, user: {{}}}}], clusters: [{{name: c, cluster: {{server: '{}'}}}}]}}",
+        server.url("")
+    );
+    std::fs::write(&file, config).unwrap();
+    let path = file.display();
+    start(&format!(
+        "source: {{kubeconfig: {{path: '{path}'}}}}\n{more}"
+    ))
+    .0
+}
+
+#[test]
+fn a_failing_api_server_takes_no_secret_away() {
+    let monitor = r#"{"metadata":{"name":"a","namespace":"shop","uid":"u1"},"spec":{"selector":{},"endpoints":[{"port":"web","authorization":{"credentials":{"name":"login","key":"t"}}}]}}"#;
+    let server = api_server(monitor, 201);
+    let running = from_api(&server, "assetRefresh: 50ms");
+    let reads = || {
+        let asked = server.asked();
+        asked
+            .iter()
+            .filter(|r| r.path().ends_with("/login"))
+            .count()
+    };
+    wait_status(&running, |_| reads() >= 4);
+    let status = running.status();
+    assert_eq!((status.jobs, status.rejected.len()), (1, 0), "{status:?}");
+}
+
+#[track_caller]
+fn check_events(settings: &str, answer: u16, want: usize) {
+    let monitor = r#"{"metadata":{"name":"a","namespace":"shop","uid":"u1"},"spec":{"selector":{},"endpoints":[{"port":"web","scrapeTimeout":"2h"}]}}"#;
+    let server = api_server(monitor, answer);
+    let running = from_api(&server, settings);
+    wait_status(&running, |s| s.rejected.len() == 1);
+    let posted = || {
+        let mut asked = server.asked();
+        asked.retain(|r| r.line.starts_with("POST"));
+        asked
+    };
+    wait_status(&running, |_| posted().len() >= want);
+    // A configuration more with the same rejection.
+    let before = running.status().config_applied_ms;
+    running.reload();
+    wait_status(&running, |s| s.config_applied_ms > before);
+    drop(running);
+    let posted = posted();
+    assert_eq!(posted.len(), want);
+    let Some(event) = posted.first() else {
+        return;
+    };
+    assert_eq!(
+        event.path(),
+        "/apis/events.k8s.io/v1/namespaces/shop/events"
+    );
+    let event: serde_json::Value = serde_json::from_str(&event.body).unwrap();
+    assert_eq!(event["reason"], "InvalidConfiguration");
+    assert_eq!(event["type"], "Warning");
+    assert_eq!(event["regarding"]["uid"], "u1");
+    let note = event["note"].as_str().unwrap();
+    assert!(
+        note.starts_with("\"shop/a\" was rejected due to invalid configuration: "),
+        "{note}"
+    );
+}
+
+#[test]
+fn events_are_written_once_and_only_if_wanted() {
+    check_events("events: true", 201, 1);
+    check_events("events: true", 403, 1);
+    check_events("", 201, 0);
 }

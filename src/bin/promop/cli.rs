@@ -51,6 +51,7 @@ pub(crate) struct Args {
     pub(crate) shutdown_timeout: Option<Duration>,
     pub(crate) last_good_max_age: Option<Duration>,
     pub(crate) log_level: Option<LevelFilter>,
+    pub(crate) events: bool,
     pub(crate) expand: bool,
     pub(crate) inherit: Option<String>,
     pub(crate) shard: Option<u32>,
@@ -259,6 +260,13 @@ const FLAGS: &[Flag] = &[
         value: "DURATION",
         help: "How long the last good version of a monitor that became invalid runs on; 0: not at all [default: 1h]",
         set: |a, v| parse(&mut a.last_good_max_age, &v, |v| duration(v).map(Some)),
+    },
+    Flag {
+        group: Group::Output,
+        name: "events",
+        value: "",
+        help: "Write Kubernetes Events on rejected monitors; needs the right to create them",
+        set: |a, _| yes(&mut a.events),
     },
     Flag {
         group: Group::Output,

@@ -111,6 +111,7 @@ pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
     if let Some(age) = args.last_good_max_age {
         settings.last_good_max_age = age;
     }
+    settings.events |= args.events;
     if let Some(shard) = args.shard {
         settings.shard = Some(shard);
     }

@@ -14,6 +14,7 @@ use crate::model::regexp::Patterns;
 use crate::model::relabel::{RelabelRules, Rule};
 use crate::wire::yaml::{self, Data, Node};
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 /// Loads configurations. A loader that is kept shares texts, compiled patterns, rule lists and client settings between all
@@ -22,8 +23,12 @@ use std::sync::Arc;
 pub struct Loader {
     texts: Interner,
     pub(super) patterns: Patterns,
-    rules: HashSet<RelabelRules>,
+    /// By the hash of their content, so that growing needs no hashing. Of two lists with one hash, one is shared.
+    rules: HashMap<u64, RelabelRules>,
+    hasher: RandomState,
     clients: HashSet<Arc<http::config::Config>>,
+    /// What most jobs have, found without hashing.
+    plain_client: Arc<http::config::Config>,
 }
 
 impl Loader {
@@ -166,7 +171,7 @@ impl Loader {
 
     /// Forgets what no loaded configuration uses any more.
     pub fn sweep(&mut self) {
-        self.rules.retain(RelabelRules::is_shared);
+        self.rules.retain(|_, rules| rules.is_shared());
         self.clients.retain(|client| Arc::strong_count(client) > 1);
         self.patterns.sweep();
     }
@@ -272,16 +277,22 @@ impl Loader {
         &mut self,
         rules: Vec<Rule>,
     ) -> std::result::Result<RelabelRules, String> {
-        if let Some(known) = self.rules.get(rules.as_slice()) {
+        let hash = self.hasher.hash_one(&rules);
+        let known = self.rules.get(&hash);
+        if let Some(known) = known.filter(|known| known.rules() == rules) {
             return Ok(known.clone());
         }
         let new =
             RelabelRules::with(rules, &mut self.patterns).map_err(|error| error.to_string())?;
-        self.rules.insert(new.clone());
+        self.rules.insert(hash, new.clone());
         Ok(new)
     }
 
     fn share_client(&mut self, client: &mut Arc<http::config::Config>) {
+        if *client == self.plain_client {
+            *client = Arc::clone(&self.plain_client);
+            return;
+        }
         match self.clients.get(client) {
             Some(known) => *client = Arc::clone(known),
             None => {

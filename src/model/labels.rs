@@ -144,35 +144,46 @@ impl LabelsBuilder {
 
     /// Sets a label; an empty value deletes it.
     pub fn set(&mut self, name: &str, value: &str) {
-        match (self.find(name), value.is_empty()) {
-            (Ok(at), true) => {
-                self.0.remove(at);
-            }
-            (Ok(at), false) => {
-                if &*self.0[at].1 != value {
-                    self.0[at].1 = Text::from(value);
-                }
-            }
-            (Err(_), true) => {}
-            (Err(at), false) => self.0.insert(at, (Text::from(name), Text::from(value))),
-        }
+        self.put(name, value, || Text::from(name), || Text::from(value));
+    }
+
+    /// Like [`LabelsBuilder::set`] with a name that is shared already.
+    pub fn set_value(&mut self, name: &Text, value: &str) {
+        self.put(name, value, || Arc::clone(name), || Text::from(value));
     }
 
     /// Like [`LabelsBuilder::set`] with texts that are shared already.
     pub fn set_text(&mut self, name: &Text, value: &Text) {
+        self.put(name, value, || Arc::clone(name), || Arc::clone(value));
+    }
+
+    fn put(
+        &mut self,
+        name: &str,
+        value: &str,
+        new_name: impl FnOnce() -> Text,
+        new_value: impl FnOnce() -> Text,
+    ) {
         match (self.find(name), value.is_empty()) {
-            (Ok(at), true) => {
+            (Some(at), true) => {
                 self.0.remove(at);
             }
-            (Ok(at), false) => self.0[at].1 = Arc::clone(value),
-            (Err(_), true) => {}
-            (Err(at), false) => self.0.insert(at, (Arc::clone(name), Arc::clone(value))),
+            (Some(at), false) => {
+                if let Some((_, old)) = self.0.get_mut(at).filter(|(_, old)| **old != *value) {
+                    *old = new_value();
+                }
+            }
+            (None, true) => {}
+            (None, false) => {
+                let at = self.0.partition_point(|(known, _)| **known < *name);
+                self.0.insert(at, (new_name(), new_value()));
+            }
         }
     }
 
     /// Deletes a label.
     pub fn del(&mut self, name: &str) {
-        if let Ok(at) = self.find(name) {
+        if let Some(at) = self.find(name) {
             self.0.remove(at);
         }
     }
@@ -184,7 +195,12 @@ impl LabelsBuilder {
 
     /// The value of a label, if it is set.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.find(name).ok().map(|at| &*self.0[at].1)
+        self.get_text(name).map(|value| &**value)
+    }
+
+    /// The value of a label as a shared text, if it is set.
+    pub fn get_text(&self, name: &str) -> Option<&Text> {
+        self.find(name).map(|at| &self.0[at].1)
     }
 
     /// All pairs in order of their names.
@@ -202,8 +218,16 @@ impl LabelsBuilder {
         )
     }
 
-    fn find(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(n, _)| (**n).cmp(name))
+    /// Names differ in length more often than not, and lengths stand in one piece of memory: up to some size, that beats
+    /// comparing long prefixes.
+    fn find(&self, name: &str) -> Option<usize> {
+        const FEW: usize = 64;
+        if self.0.len() <= FEW {
+            return self.0.iter().position(|(known, _)| **known == *name);
+        }
+        self.0
+            .binary_search_by(|(known, _)| (**known).cmp(name))
+            .ok()
     }
 }
 

@@ -4,8 +4,7 @@ use super::hash;
 use super::labels::{LabelsBuilder, Text};
 use super::name::ValidationScheme;
 use super::regexp::{self, Patterns, Regexp, Template};
-use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// What a rule does.
@@ -120,6 +119,8 @@ pub struct RelabelRules(Arc<Compiled>);
 struct Compiled {
     rules: Box<[Rule]>,
     steps: Box<[Step]>,
+    /// Some rule is a labelmap, so that the order in which labels are set matters.
+    maps: bool,
 }
 
 /// What a rule needs beyond its own fields when it runs.
@@ -140,19 +141,6 @@ impl PartialEq for RelabelRules {
 
 impl Eq for RelabelRules {}
 
-impl Hash for RelabelRules {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.rules.hash(state);
-    }
-}
-
-/// Lists are found in sets by their rules.
-impl Borrow<[Rule]> for RelabelRules {
-    fn borrow(&self) -> &[Rule] {
-        &self.0.rules
-    }
-}
-
 impl RelabelRules {
     /// Compiles rules.
     ///
@@ -172,6 +160,7 @@ impl RelabelRules {
             .map(|rule| Step::new(rule, patterns))
             .collect::<Result<_, _>>()?;
         Ok(Self(Arc::new(Compiled {
+            maps: rules.iter().any(|rule| rule.action == Action::LabelMap),
             rules: rules.into(),
             steps,
         })))
@@ -197,6 +186,7 @@ impl RelabelRules {
         let mut run = Run {
             labels,
             set: Vec::new(),
+            maps: self.0.maps,
             joined: String::new(),
             text: String::new(),
         };
@@ -228,6 +218,8 @@ struct Run<'l> {
     labels: &'l mut LabelsBuilder,
     /// Names set by the rules so far, in order: labelmap visits them after the others.
     set: Vec<Text>,
+    /// Whether there is a labelmap.
+    maps: bool,
     joined: String,
     text: String,
 }
@@ -244,7 +236,12 @@ impl Run<'_> {
             Action::HashMod => {
                 // Validation refuses a modulus of 0.
                 let rest = hash::hashmod(self.value(rule)).checked_rem(rule.modulus);
-                self.set(&rule.target_label, &rest.unwrap_or(0).to_string());
+                let mut text = std::mem::take(&mut self.text);
+                text.clear();
+                // Writing into a string does not fail.
+                _ = write!(text, "{}", rest.unwrap_or(0));
+                self.set(&rule.target_label, &text);
+                self.text = text;
             }
             Action::Lowercase => {
                 let text = lowercase(self.value(rule));
@@ -283,9 +280,7 @@ impl Run<'_> {
                 .regexp
                 .expand(value, &mut [(&step.replacement, &mut self.text)])
             {
-                let text = std::mem::take(&mut self.text);
-                self.set(&rule.target_label, &text);
-                self.text = text;
+                self.set_result(rule);
             }
             return;
         }
@@ -300,18 +295,37 @@ impl Run<'_> {
         }
     }
 
+    /// Sets the target label to `text`, which often is the value of the only source label.
+    fn set_result(&mut self, rule: &Rule) {
+        let source = match rule.source_labels.as_slice() {
+            [only] => self.labels.get_text(only),
+            _ => None,
+        };
+        if let Some(same) = source.filter(|value| ***value == *self.text) {
+            let same = Text::clone(same);
+            self.set_text(&rule.target_label, &same);
+            return;
+        }
+        let text = std::mem::take(&mut self.text);
+        self.set(&rule.target_label, &text);
+        self.text = text;
+    }
+
     fn label_map(&mut self, step: &Step) {
         let pairs = self.labels.pairs();
-        let first = pairs.iter().filter(|(name, _)| !self.set.contains(name));
-        let then = self.set.iter().filter_map(|name| {
-            let at = pairs.binary_search_by(|(known, _)| known.cmp(name)).ok()?;
-            pairs.get(at)
-        });
-        let mapped = first.chain(then).filter_map(|(name, value)| {
+        let mapped = |(name, value): &(Text, Text)| {
             let new = step.regexp.replace_all(name, &step.replacement)?;
             Some((Text::from(new), Arc::clone(value)))
+        };
+        let first = pairs.iter().filter_map(|pair| {
+            let new = mapped(pair)?;
+            (!self.set.contains(&pair.0)).then_some(new)
         });
-        for (name, value) in mapped.collect::<Vec<_>>() {
+        let then = self.set.iter().filter_map(|name| {
+            let at = pairs.binary_search_by(|(known, _)| known.cmp(name)).ok()?;
+            mapped(pairs.get(at)?)
+        });
+        for (name, value) in first.chain(then).collect::<Vec<_>>() {
             self.set_text(&name, &value);
         }
     }
@@ -323,7 +337,7 @@ impl Run<'_> {
 
     fn set(&mut self, name: &Text, value: &str) {
         self.remember(name, value);
-        self.labels.set(name, value);
+        self.labels.set_value(name, value);
     }
 
     fn set_text(&mut self, name: &Text, value: &Text) {
@@ -332,6 +346,9 @@ impl Run<'_> {
     }
 
     fn remember(&mut self, name: &Text, value: &str) {
+        if !self.maps {
+            return;
+        }
         let known = self.set.iter().position(|known| known == name);
         match (known, value.is_empty()) {
             (Some(at), true) => drop(self.set.remove(at)),

@@ -95,8 +95,8 @@ const LATER_SYNC: Duration = Duration::from_secs(2);
 /// How often it is looked whether discovery is there.
 const SYNC_LOOK: Duration = Duration::from_millis(20);
 
-/// How often settings that cannot be used are tried again: a Secret that they name may have appeared.
-const SETTINGS_RETRY: Duration = Duration::from_secs(30);
+/// How often settings and jobs that cannot be used are tried again: a Secret or file that they name may have appeared.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// What is generated, and its frame as it was loaded.
 struct Frame {
@@ -162,6 +162,7 @@ impl Preparer {
         let mut additional_errors = Vec::new();
         let mut kept = HashMap::new();
         let mut applied = Vec::new();
+        let mut is_incomplete = false;
         let fragments = generated.fragments.as_slice();
         for fragments in fragments.chunk_by(|a, b| same_monitor(&a.owner, &b.owner)) {
             let Some(owner) = fragments.first().map(|fragment| &fragment.owner) else {
@@ -180,6 +181,7 @@ impl Preparer {
                     kept.extend(keys.zip(added.iter().cloned()));
                 }
                 Err(reason) => {
+                    is_incomplete = true;
                     let reason = self.with_class(owner, reason);
                     match rejection(owner, &reason) {
                         Some(rejection) => bad.push(rejection),
@@ -207,7 +209,8 @@ impl Preparer {
         self.add_file(&global, &around, &mut jobs, &mut additional_errors)?;
         self.memory.loader.sweep();
         self.wait_for_discovery(&jobs.list);
-        let next_try = settings_trouble.as_ref().map(|_| now + SETTINGS_RETRY);
+        is_incomplete |= settings_trouble.is_some() || !additional_errors.is_empty();
+        let next_try = is_incomplete.then(|| now + RETRY);
         Ok(Prepared {
             global,
             jobs: jobs.list,

@@ -364,3 +364,19 @@ fn settings_that_are_read_again_take_effect() {
         status.jobs == 0 && status.config_successful
     });
 }
+
+#[test]
+fn a_client_that_cannot_be_built_costs_only_its_own_monitor() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (page("metric_a"), page("metric_b"));
+    let no_such_file = folder.path().join("ca.crt");
+    let tls = format!("tlsConfig: {{caFile: {}}}", no_such_file.display());
+    write(folder.path(), "a.yaml", &monitored("a", a.address, &tls));
+    write(folder.path(), "b.yaml", &monitored("b", b.address, ""));
+    let (running, taken) = from_folder(folder.path());
+    taken.wait_for(0, "b", "metric_b");
+    let status = wait_status(&running, |status| !status.rejected.is_empty());
+    assert_eq!((status.jobs, status.rejected.len()), (1, 1), "{status:?}");
+    let rejected = format!("{:?}", status.rejected);
+    assert!(rejected.contains("ca.crt"), "{rejected}");
+}

@@ -5,7 +5,7 @@ use super::assets::AssetCache;
 use super::inherit::{Inherited, Nothing};
 use super::last_good::LastGood;
 use super::monitors::Monitors;
-use super::parts::for_run;
+use super::parts::{for_run, shard};
 use super::settings::{Environment, Settings};
 use crate::config::{self, Global, Loader, ScrapeConfig};
 use crate::discovery::{JobDiscovery, Manager};
@@ -250,6 +250,7 @@ impl Preparer {
         for (setting, is_changed) in [
             ("source", old.source != next.source),
             ("inherit", old.inherit != next.inherit),
+            ("events", old.events != next.events),
             (
                 "denyNamespaces",
                 old.deny_namespaces != next.deny_namespaces,
@@ -265,13 +266,14 @@ impl Preparer {
                 warn!("a changed setting takes effect at the next start setting={setting}");
             }
         }
-        let mut generator = for_run(next.prometheus, next.shard, &self.environment)
+        let shard = shard(&next, &self.environment).map_err(|error| format!("{error:#}"))?;
+        let mut generator = for_run(next.prometheus, shard, &self.environment)
             .map_err(|error| format!("settings: prometheus: {error}"))?;
         generator.namespace.clone_from(&old.prometheus.namespace);
         self.settings = Arc::new(Settings {
             prometheus: generator,
             said: next.said,
-            shard: next.shard,
+            shard,
             additional_scrape_configs: next.additional_scrape_configs,
             last_good_max_age: next.last_good_max_age,
             asset_refresh: next.asset_refresh,

@@ -195,11 +195,11 @@ impl LabelsBuilder {
 
     /// The value of a label, if it is set.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.get_text(name).map(|value| &**value)
+        self.text_of(name).map(|value| &**value)
     }
 
     /// The value of a label as a shared text, if it is set.
-    pub fn get_text(&self, name: &str) -> Option<&Text> {
+    pub fn text_of(&self, name: &str) -> Option<&Text> {
         self.find(name).map(|at| &self.0[at].1)
     }
 

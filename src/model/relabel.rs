@@ -298,7 +298,7 @@ impl Run<'_> {
     /// Sets the target label to `text`, which often is the value of the only source label.
     fn set_result(&mut self, rule: &Rule) {
         let source = match rule.source_labels.as_slice() {
-            [only] => self.labels.get_text(only),
+            [only] => self.labels.text_of(only),
             _ => None,
         };
         if let Some(same) = source.filter(|value| ***value == *self.text) {

@@ -48,6 +48,8 @@
 //! - `promop check` is the server's loader, not `promtool`: no linting, no look at the files that are named.
 //! - `rule_files`, `alerting`, `remote_read`, `storage` and the like have no effect. Unknown keys of the sections themselves are
 //!   refused, what stands deeper is not looked at.
+//! - In brackets and braces, plain text with a colon in front of a comma or bracket (`[a:,]`) is refused, and so is a tag without
+//!   a blank behind it (`[!!str,]`); go-yaml reads them. Quote the text. Old files of `additionalScrapeConfigs` likewise.
 //! - Regular expressions of relabel rules are RE2's, but bounded: 64 KiB of text, 250 levels, 256 KiB compiled.
 //! - Text that is not valid UTF-8 (`!!binary`) is refused, but for static targets and their labels; Prometheus takes any bytes.
 //!

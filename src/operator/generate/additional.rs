@@ -85,7 +85,9 @@ fn tree<'a>(node: &Node<'_>) -> Result<Tree<'a>, String> {
             let mut kept = Vec::with_capacity(pairs.len());
             for (key, value) in pairs {
                 if is_merge(key) {
+                    // Decoded like any value, then lost.
                     check_merge(value)?;
+                    tree(value)?;
                 } else {
                     kept.push((tree(key)?, tree(value)?));
                 }
@@ -146,6 +148,7 @@ fn scalar<'a>(text: &str, style: Style, tag: Option<&str>) -> Result<Tree<'a>, S
             Scalar::Float(number) => Some(Tree::Float(number)),
             _ => None,
         },
+        Some("timestamp") => (resolve(text) == Scalar::Timestamp).then(written),
         _ => Some(written()),
     };
     fits.ok_or_else(mismatch)

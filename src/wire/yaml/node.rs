@@ -1,10 +1,13 @@
 //! The first document of a YAML text as a tree.
 
 use super::quick;
-use libyaml_safer::{ErrorKind, Event, EventData, Mark, Parser};
+use libyaml_safer::{
+    ErrorKind, Event, EventData, MappingStyle, Mark, Parser, ScalarStyle, SequenceStyle,
+};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::catch_unwind;
 use std::rc::Rc;
 
 /// A node and where it stands.
@@ -97,6 +100,16 @@ pub fn parse(text: &[u8]) -> Result<Option<Node<'_>>, Error> {
 
 /// Reads any YAML.
 pub(super) fn parse_any(text: &[u8]) -> Result<Option<Node<'static>>, Error> {
+    // The reader panics where it has not made up its mind (libyaml-safer 0.3: a tag in front of a comma). Upstream refuses that.
+    catch_unwind(|| compose(text)).unwrap_or_else(|_| {
+        Err(Error {
+            line: None,
+            message: "did not find expected whitespace or line break behind a tag".to_owned(),
+        })
+    })
+}
+
+fn compose(text: &[u8]) -> Result<Option<Node<'static>>, Error> {
     let mut input = text;
     let mut parser = Parser::new();
     parser.set_input_string(&mut input);
@@ -130,6 +143,8 @@ struct Open {
     anchor: Option<String>,
     /// A mapping's key that waits for its value.
     key: Option<Node<'static>>,
+    /// Written in brackets or braces, as all inside of it is.
+    is_flow: bool,
 }
 
 impl Composer {
@@ -166,8 +181,12 @@ impl Composer {
                 tag,
                 value,
                 plain_implicit,
+                style,
                 ..
             } => {
+                if style == ScalarStyle::Plain && value.contains('?') {
+                    self.refuse_key_in_flow(event.start_mark.line)?;
+                }
                 // As upstream: the tag `!` makes a quoted text plain.
                 let style = if plain_implicit {
                     Style::Plain
@@ -177,11 +196,17 @@ impl Composer {
                 let scalar = node(tag, Data::Scalar(Cow::Owned(value), style));
                 return Ok(self.add(scalar, anchor));
             }
-            EventData::SequenceStart { anchor, tag, .. } => {
-                self.open(node(tag, Data::Sequence(Vec::new())), anchor)?;
+            EventData::SequenceStart {
+                anchor, tag, style, ..
+            } => {
+                let is_flow = style == SequenceStyle::Flow;
+                self.open(node(tag, Data::Sequence(Vec::new())), anchor, is_flow)?;
             }
-            EventData::MappingStart { anchor, tag, .. } => {
-                self.open(node(tag, Data::Mapping(Vec::new())), anchor)?;
+            EventData::MappingStart {
+                anchor, tag, style, ..
+            } => {
+                let is_flow = style == MappingStyle::Flow;
+                self.open(node(tag, Data::Mapping(Vec::new())), anchor, is_flow)?;
             }
             EventData::SequenceEnd | EventData::MappingEnd => {
                 if let Some(Open { node, anchor, .. }) = self.open.pop() {
@@ -193,7 +218,25 @@ impl Composer {
         Ok(Step::More)
     }
 
-    fn open(&mut self, node: Node<'static>, anchor: Option<String>) -> Result<(), Error> {
+    /// In brackets and braces, go-yaml ends plain text at a `?`, and what follows is no comma (scannerc.go,
+    /// `yaml_parser_scan_plain_scalar`). `line` is counted from 0.
+    fn refuse_key_in_flow(&self, line: u64) -> Result<(), Error> {
+        match self.open.last() {
+            Some(open) if open.is_flow => Err(Error {
+                line: u32::try_from(line).ok().filter(|line| *line > 0),
+                message: "did not find expected ',' or a closing bracket in front of '?'"
+                    .to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn open(
+        &mut self,
+        node: Node<'static>,
+        anchor: Option<String>,
+        is_flow: bool,
+    ) -> Result<(), Error> {
         if self.open.len() >= MAX_DEPTH {
             let message = format!("nested deeper than {MAX_DEPTH} levels");
             return Err(Error {
@@ -205,6 +248,7 @@ impl Composer {
             node,
             anchor,
             key: None,
+            is_flow,
         });
         Ok(())
     }
@@ -293,6 +337,12 @@ mod tests {
         assert_eq!(parse(b"a: 1\nb: *y\n").unwrap_err().line, Some(2));
         assert_eq!(parse(b""), Ok(None));
         assert!(parse("[".repeat(600).as_bytes()).is_err());
+        // Only in block style is a question mark like any other.
+        assert_eq!(parse(b"a:\n  b: {c: d?e}\n").unwrap_err().line, Some(1));
+        assert!(parse(b"[[a, b ?c]]").is_err());
+        assert!(parse(b"a: d?e\nb: {c: 'd?e'}\n").is_ok());
+        // The reader's own panic.
+        assert!(parse(b"[!a, b]").is_err());
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(crate) struct LabelMaker {
     #[cfg(test)]
     pub(crate) n_made: usize,
     exposed: LabelList,
+    /// The exposed labels of the last series, a label's repetitions aside: the next one shares what it has in the same place.
+    texts: Vec<(Text, Text)>,
     builder: LabelsBuilder,
     /// The final labels, sorted. A name that was exposed twice may occur twice; the storage refuses that.
     pub(crate) labels: Vec<(Text, Text)>,
@@ -63,15 +65,18 @@ impl LabelMaker {
             self.mark();
         }
         self.builder.clear();
-        let mut last = None;
+        let (mut last, mut n_texts) = (None, 0);
         for (name, value) in self.exposed.iter() {
             if last != Some(name) {
-                self.builder.set(name, value);
+                let (name, value) = share(&mut self.texts, n_texts, name, value);
+                self.builder.set_text(name, value);
+                n_texts += 1;
             } else if value.is_empty() {
                 self.builder.del(name);
             }
             last = Some(name);
         }
+        self.texts.truncate(n_texts);
         if config.honor_labels {
             self.add_missing(target);
         } else {
@@ -121,13 +126,15 @@ impl LabelMaker {
     /// A builder holds each name once, and what target and rules do to a label that was exposed twice concerns the first of
     /// the two only, as upstream: the second stays.
     fn repeat_duplicates(&mut self) {
-        let mut last = None;
+        let (mut last, n) = (None, self.labels.len());
         for (name, value) in self.exposed.iter() {
             if last == Some(name) && !value.is_empty() {
-                let at = self.labels.partition_point(|(n, _)| &**n <= name);
-                self.labels.insert(at, (name.into(), value.into()));
+                self.labels.push((name.into(), value.into()));
             }
             last = Some(name);
+        }
+        if self.labels.len() > n {
+            self.labels.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
     }
 
@@ -206,6 +213,26 @@ impl LabelMaker {
     }
 }
 
+/// The texts at `at`, made to be these.
+fn share<'t>(
+    texts: &'t mut Vec<(Text, Text)>,
+    at: usize,
+    name: &str,
+    value: &str,
+) -> &'t (Text, Text) {
+    if at == texts.len() {
+        texts.push((name.into(), value.into()));
+    }
+    let known = &mut texts[at];
+    if *known.0 != *name {
+        known.0 = name.into();
+    }
+    if *known.1 != *value {
+        known.1 = value.into();
+    }
+    known
+}
+
 /// The first 50 characters: error texts stay short.
 fn head(text: &str) -> &str {
     let end = text.char_indices().nth(50).map_or(text.len(), |(at, _)| at);
@@ -280,6 +307,17 @@ mod tests {
     #[test]
     fn bytes_that_are_not_utf8_are_marked_one_by_one() {
         assert_eq!(marked(b"a\xff\xfeb"), format!("a{NOT_UTF8}{NOT_UTF8}b"));
+    }
+
+    #[test]
+    fn neighbours_share_the_texts_they_have_in_common() {
+        let mut texts = Vec::new();
+        let one = share(&mut texts, 0, "a", "1").clone();
+        let same = share(&mut texts, 0, "a", "1").clone();
+        let other = share(&mut texts, 0, "a", "2").clone();
+        assert!(Arc::ptr_eq(&one.0, &same.0) && Arc::ptr_eq(&one.1, &same.1));
+        assert!(Arc::ptr_eq(&one.0, &other.0));
+        assert_eq!((&*one.1, &*other.1), ("1", "2"));
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //!
 //! Memory beyond the page: for the text formats the places of one line's labels (16 bytes each) and one exemplar; for protobuf the
 //! largest family's list of metrics (16 bytes each) and its largest metric, decoded; for converted histograms the histogram being
-//! collected. A page of 4 GiB and more is refused: places are `u32`. All readers are iterative and linear in the page's length.
+//! collected. A page of 4 GiB and more is refused: places are `u32`. So is a protobuf page whose series have more text in their labels
+//! than 64 MiB and 64 times its length. All readers are iterative and linear in the page's length.
 
 mod choose;
 mod compact;
 mod convert;
+mod current;
 mod family;
 mod line;
 mod nhcb;

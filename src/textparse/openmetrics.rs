@@ -38,6 +38,9 @@ pub(super) struct Cursor<'p> {
     bare_name: Span,
 }
 
+/// All series below a unit may get it as a label, however short their lines are.
+const LONGEST_UNIT: usize = 1024;
+
 /// What is done with the exemplar of a line.
 enum Exemplars<'a> {
     Read(&'a mut Vec<LabelAt>, &'a mut Exemplar, &'a mut bool),
@@ -244,6 +247,10 @@ impl<'p> Cursor<'p> {
     fn unit(&mut self, name: Span, unit: Span) -> Result<Step, Error> {
         self.unit = unit;
         let text = self.page.get(unit);
+        if text.len() > LONGEST_UNIT {
+            let what = "the unit has more than 1024 bytes";
+            return Err(self.page.error(unit.0 as usize, what));
+        }
         let stem = self.page.get(name).strip_suffix(text);
         if text.is_empty() || stem.is_some_and(|stem| stem.ends_with(b"_")) {
             return Ok(Step::Unit { name, unit });

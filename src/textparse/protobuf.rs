@@ -3,13 +3,12 @@
 
 use super::compact::compact;
 use super::convert::Classic;
-use super::family::{Bucket, ExemplarParts, Family, Metric, Timestamp, label, push_labels};
-use super::line::FamilyLabels;
-use super::number::format_openmetrics;
-use super::{Entry, Error, HistogramEntry, LabelSource, Options, Place, Series};
+use super::current::{Current, Part};
+use super::family::{Bucket, ExemplarParts, Family, Metric, Timestamp, label};
+use super::{Entry, Error, HistogramEntry, Options, Place, Series};
 use crate::model::exemplar::Exemplar;
+use crate::model::hash::xxh64;
 use crate::model::histogram::{Counts, Histogram, ResetHint};
-use crate::model::labels::{LabelList, METRIC_NAME};
 use crate::model::metadata::MetricKind;
 use crate::wire::protobuf::Reader as Wire;
 use std::borrow::Cow;
@@ -33,10 +32,17 @@ pub(super) struct Reader<'p> {
     exemplars: Vec<Exemplar>,
     histogram: Option<Histogram>,
     classic: Classic,
-    /// The key of the series; its first part, as long as said, is the metric's, once its labels were found valid.
+    /// The key of the series. It begins with the metric's, which is there once the labels were found valid.
     key: Vec<u8>,
-    key_of_metric: Option<usize>,
+    key_of_metric: Option<u64>,
+    /// Bytes of names and labels that all series so far have together.
+    label_bytes: usize,
 }
+
+/// What the names and labels of all series of a page may take together: so many bytes, and so many times the page's length. A
+/// metric says its labels once for all its buckets, so that a small page could stand for more than any memory holds.
+const LABEL_BYTES: usize = 64 << 20;
+const LABEL_BYTES_PER_BYTE: usize = 64;
 
 /// What was delivered last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,27 +53,6 @@ enum State {
     Type,
     Series,
     Histogram,
-}
-
-/// The metric that is being delivered and which of its series.
-#[derive(Debug)]
-struct Current<'p> {
-    family: Family<'p>,
-    metric: Metric<'p>,
-    kind: MetricKind,
-    /// Whether it is a histogram's base name with no label of its own.
-    whole: bool,
-    part: Part,
-    type_and_unit: bool,
-}
-
-/// A series of a summary or classic histogram; upstream's field positions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Before,
-    Count,
-    Sum,
-    Nth(usize),
 }
 
 impl<'p> Reader<'p> {
@@ -95,6 +80,7 @@ impl<'p> Reader<'p> {
             classic: Classic::default(),
             key: Vec::new(),
             key_of_metric: None,
+            label_bytes: 0,
         }
     }
 
@@ -293,7 +279,27 @@ impl<'p> Reader<'p> {
         self.current.metric.decode(message).map_err(|e| e.text())?;
         self.key_of_metric = None;
         self.next_metric += 1;
+        self.count_label_bytes()?;
         Ok(true)
+    }
+
+    fn count_label_bytes(&mut self) -> Result<(), String> {
+        let (family, metric) = (&self.current.family, &self.current.metric);
+        let labels: usize = metric.labels.iter().map(|message| message.len()).sum();
+        let n_series = 1 + metric.histogram.buckets.len() + metric.summary.quantiles.len();
+        let bytes = n_series.saturating_mul(family.name.len() + family.unit.len() + labels);
+        self.label_bytes = self.label_bytes.saturating_add(bytes);
+        let most = self
+            .page
+            .len()
+            .saturating_mul(LABEL_BYTES_PER_BYTE)
+            .saturating_add(LABEL_BYTES);
+        if self.label_bytes > most {
+            return Err(format!(
+                "the labels of all buckets take more than {most} bytes: let the target expose fewer labels or buckets"
+            ));
+        }
+        Ok(())
     }
 
     fn validate(&mut self) -> Result<(), String> {
@@ -320,13 +326,19 @@ impl<'p> Reader<'p> {
     fn update(&mut self) -> Result<bool, String> {
         let metric = &self.current.metric;
         if self.key_of_metric.is_none() {
+            let family = &self.current.family;
             self.key.clear();
-            push_part(&mut self.key, &metric.labels.len().to_le_bytes());
+            push_part(&mut self.key, family.name);
+            if self.current.type_and_unit {
+                push_part(&mut self.key, family.unit);
+                push_part(&mut self.key, &[self.current.kind as u8]);
+            }
             for message in &metric.labels {
                 label(message, true).map_err(|e| e.text())?;
                 push_part(&mut self.key, message);
             }
-            self.key_of_metric = Some(self.key.len());
+            // Not the text itself: whoever looks up a series reads its key, and there may be many labels and many buckets.
+            self.key_of_metric = Some(xxh64(&self.key));
         }
         let is_summary = self.current.kind == MetricKind::Summary;
         self.current.whole = self.state == State::Histogram || !(is_summary || self.is_histogram());
@@ -385,8 +397,7 @@ impl<'p> Reader<'p> {
             _ => None,
         };
         self.exemplars.extend(exemplar.cloned());
-        self.key.truncate(self.key_of_metric.unwrap_or(0));
-        self.current.push_key(&mut self.key);
+        self.make_key();
         Entry::Series(Series {
             key: &self.key,
             labels: &self.current,
@@ -405,8 +416,7 @@ impl<'p> Reader<'p> {
             self.histogram = Some(self.native());
         }
         self.native_exemplars();
-        self.key.truncate(self.key_of_metric.unwrap_or(0));
-        self.current.push_key(&mut self.key);
+        self.make_key();
         Some(Entry::Histogram(HistogramEntry {
             key: &self.key,
             labels: &self.current,
@@ -415,6 +425,16 @@ impl<'p> Reader<'p> {
             start: self.start(),
             exemplars: &self.exemplars,
         }))
+    }
+
+    fn make_key(&mut self) {
+        self.key.clear();
+        let metric = self.key_of_metric.unwrap_or_default();
+        self.key.extend_from_slice(&metric.to_le_bytes());
+        self.key.extend_from_slice(self.current.suffix());
+        if let Some((_, number)) = self.current.own_label() {
+            self.key.extend_from_slice(&number.to_bits().to_le_bytes());
+        }
     }
 
     fn timestamp(&self) -> Option<i64> {
@@ -519,79 +539,8 @@ impl<'p> Reader<'p> {
     }
 }
 
-impl Current<'_> {
-    fn name(&self) -> Cow<'_, [u8]> {
-        let suffix: &[u8] = match self.part {
-            _ if self.whole => b"",
-            Part::Count | Part::Before => b"_count",
-            Part::Sum => b"_sum",
-            Part::Nth(_) if self.kind == MetricKind::Summary => b"",
-            Part::Nth(_) => b"_bucket",
-        };
-        if suffix.is_empty() {
-            Cow::Borrowed(self.family.name)
-        } else {
-            Cow::Owned([self.family.name, suffix].concat())
-        }
-    }
-
-    /// The label that tells a bucket or a quantile, and its number.
-    fn own_label(&self) -> Option<(&'static str, f64)> {
-        let Part::Nth(n) = self.part else { return None };
-        match self.kind {
-            _ if self.whole => None,
-            MetricKind::Summary => {
-                let (quantile, _) = self.metric.summary.quantiles.get(n)?;
-                Some(("quantile", *quantile))
-            }
-            _ => {
-                let message = self.metric.histogram.buckets.get(n);
-                let mut ignored = ExemplarParts::default();
-                let bucket = message.map(|message| Bucket::decode(message, &mut ignored));
-                let bound = bucket.and_then(Result::ok);
-                Some(("le", bound.map_or(f64::INFINITY, |bucket| bucket.bound)))
-            }
-        }
-    }
-
-    /// What makes the series another one than the metric's others.
-    fn push_key(&self, key: &mut Vec<u8>) {
-        push_part(key, &self.name());
-        if let Some((_, number)) = self.own_label() {
-            push_part(key, &number.to_bits().to_le_bytes());
-        }
-        if self.type_and_unit {
-            push_part(key, self.family.unit);
-            push_part(key, &[self.kind as u8]);
-        }
-    }
-}
-
 /// Adds a piece to a key, told apart from its neighbours by its length.
 fn push_part(key: &mut Vec<u8>, part: &[u8]) {
     key.extend_from_slice(&part.len().to_le_bytes());
     key.extend_from_slice(part);
-}
-
-impl LabelSource for Current<'_> {
-    fn labels(&self, out: &mut LabelList) {
-        out.clear();
-        let name = self.name();
-        let family = FamilyLabels {
-            name: &name,
-            kind: self.kind,
-            unit: self.family.unit,
-        };
-        if self.type_and_unit {
-            family.push(out);
-            push_labels(&self.metric.labels, out, |label| !family.replaces(label));
-        } else {
-            out.push(METRIC_NAME, &name);
-            push_labels(&self.metric.labels, out, |_| true);
-        }
-        if let Some((name, number)) = self.own_label() {
-            out.push(name, format_openmetrics(number));
-        }
-        out.sort();
-    }
 }

@@ -46,13 +46,17 @@ impl<'p> StartTimes<'p> {
             self.known = None;
             return 0;
         };
-        let own = fingerprint(&mut self.text, sample, cursor.kind, family);
+        // A name that reaches beyond its line is nobody's, and can be as long as the page.
+        let is_possible = family.len() <= cursor.at - sample.name.0 as usize;
+        let own = is_possible.then(|| fingerprint(&mut self.text, sample, cursor.kind, family));
         match self.known {
-            Some((series, start)) if series == own && start > 0 => return start,
+            Some((series, start)) if Some(series) == own && start > 0 => return start,
             _ => {}
         }
         self.known = match self.look_ahead(cursor) {
-            Found::Created(series, seconds) if series == own => Some((own, milliseconds(seconds))),
+            Found::Created(series, seconds) if Some(series) == own => {
+                Some((series, milliseconds(seconds)))
+            }
             _ => None,
         };
         self.known.map_or(0, |(_, start)| start)

@@ -93,7 +93,7 @@ fn labels_sorted(text: &str) -> String {
 
 fn send(to: &mut impl Write, page: &Page) {
     let mut meta = vec![page.flags()];
-    meta.extend_from_slice(page.content_type().as_bytes());
+    meta.extend_from_slice(page.content_type.as_bytes());
     for part in [&meta, &page.bytes] {
         to.write_all(&(part.len() as u32).to_le_bytes()).unwrap();
         to.write_all(part).unwrap();

@@ -16,6 +16,7 @@ use crate::rt::files::MemoryFiles;
 use crate::rt::gate::Gate;
 use crate::scrape::job::{Counters, Job, Options};
 use crate::scrape::target::sync;
+use crate::wire::protobuf::Writer;
 use parking_lot::Mutex;
 
 fn config() -> ScrapeConfig {
@@ -93,7 +94,11 @@ struct Scraper {
 
 impl Scraper {
     fn new() -> Self {
-        let config = Arc::new(config());
+        Self::with(config())
+    }
+
+    fn with(config: ScrapeConfig) -> Self {
+        let config = Arc::new(config);
         let around = Surroundings {
             files: Arc::new(MemoryFiles::default()),
             tls: Arc::new(tls::Shared::default()),
@@ -130,13 +135,19 @@ impl Scraper {
 
     /// One cycle with this page; gives what was delivered.
     fn scrape(&mut self, page: &str) -> Vec<String> {
+        self.scrape_as(page.as_bytes(), "text/plain");
+        self.delivered.0.lock().clone()
+    }
+
+    /// The same; gives how many samples were read, and the error.
+    fn scrape_as(&mut self, page: &[u8], content_type: &str) -> (u64, Option<String>) {
         let (target, state, worker) = (&self.target, &mut self.state, &mut self.worker);
         self.clock.advance(target.interval);
         let slot = self.clock.unix_ms();
         worker.collected.begin(&state.table, &state.cache);
         worker.page = page.into();
         let (counts, appended) =
-            append_page(target, state, worker, slot, &mut AcceptAll, "text/plain");
+            append_page(target, state, worker, slot, &mut AcceptAll, content_type);
         if appended.is_err() {
             worker.collected.roll_back(state.table.rows().len());
             append_nothing(target, state, worker, slot, &mut AcceptAll);
@@ -150,7 +161,7 @@ impl Scraper {
         let values = report::values(&report, target);
         finish(target, state, worker, slot, &mut AcceptAll, values, false);
         deliver(target, state, worker, slot);
-        self.delivered.0.lock().clone()
+        (counts.scraped, appended.err())
     }
 
     fn added(&self) -> f64 {
@@ -178,6 +189,45 @@ fn an_unchanged_page_keeps_the_table_and_builds_no_labels() {
     assert!(Arc::ptr_eq(&table, it.state.table()));
     assert_eq!(it.worker.collected.n_label_sets(), n_made);
     assert_eq!(it.added(), 0.0);
+}
+
+/// A metric's labels are those of each of its buckets: a page of this size could say a million labels.
+#[test]
+fn limits_hold_before_labels_are_multiplied() {
+    let mut family = Writer::new();
+    family.bytes(1, b"a");
+    family.uint(3, 4);
+    family.message(4, |metric| {
+        for n in 0..1000 {
+            metric.message(1, |label| {
+                label.bytes(1, format!("l{n}").as_bytes());
+                label.bytes(2, b"v");
+            });
+        }
+        metric.message(7, |histogram| {
+            for n in 0..1000 {
+                histogram.message(3, |bucket| bucket.double(2, f64::from(n)));
+            }
+        });
+    });
+    let mut page = Writer::new();
+    page.varint(family.as_slice().len() as u64);
+    let page = [page.as_slice(), family.as_slice()].concat();
+    for (labels, samples, n_read, n_made, error) in [
+        (100, 0, 1, 1, "label_limit exceeded"),
+        (0, 10, 1003, 1003, "sample limit exceeded"),
+    ] {
+        let mut config = config();
+        config.limits.labels = labels;
+        config.limits.samples = samples;
+        let mut it = Scraper::with(config);
+        let (read, message) = it.scrape_as(&page, "application/vnd.google.protobuf");
+        assert!(message.unwrap().contains(error));
+        assert_eq!((read, it.worker.collected.n_label_sets()), (n_read, n_made));
+        // What the limit let pass stays known, as upstream, and is not delivered.
+        assert_eq!(it.state.table().rows().len() as u64, samples);
+        assert!(it.delivered.0.lock().is_empty());
+    }
 }
 
 #[test]

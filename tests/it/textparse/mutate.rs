@@ -9,19 +9,34 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Page {
     pub bytes: Vec<u8>,
+    pub content_type: &'static str,
     pub format: Format,
     pub options: Options,
 }
 
-impl Page {
-    pub fn content_type(&self) -> &'static str {
-        match self.format {
-            Format::Text => "text/plain",
-            Format::OpenMetrics => "application/openmetrics-text",
-            Format::Protobuf => "application/vnd.google.protobuf",
-        }
+/// Of each format: versions and escaping schemes, which no reader looks at.
+fn content_types(format: Format) -> &'static [&'static str] {
+    match format {
+        Format::Text => &[
+            "text/plain",
+            "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
+            "text/plain;version=1.0.0;escaping=allow-utf-8",
+            "text/plain; version=1.0.0; escaping=dots",
+        ],
+        Format::OpenMetrics => &[
+            "application/openmetrics-text",
+            "application/openmetrics-text; version=0.0.1",
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;charset=utf-8",
+            "application/openmetrics-text; version=1.0.0; escaping=values",
+        ],
+        Format::Protobuf => &[
+            "application/vnd.google.protobuf",
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;escaping=values",
+        ],
     }
+}
 
+impl Page {
     pub fn flags(&self) -> u8 {
         let o = self.options;
         let flags = [
@@ -233,9 +248,11 @@ impl Pages {
             type_and_unit_labels: flag(3),
             start_timestamps: flag(4),
         };
+        let content_type = *self.random.pick(content_types(self.format));
         Page {
             bytes,
-            format: self.format,
+            content_type,
+            format: choose(content_type, "").unwrap().0,
             options,
         }
     }

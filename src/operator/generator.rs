@@ -6,24 +6,25 @@ use super::context::Context;
 use super::generate::{additional, head, job};
 use super::lookup::{Cache, Loaded, Loader, TlsAsset, name_problem};
 use super::monitor::Stored;
+use super::select::{self, Choices};
 use super::settings::{Settings, Workload};
-use super::snapshot::Snapshot;
-use super::{
-    AssetKind, Cause, Error, Fragment, Generated, Kind, Owner, Rejection, select, validate,
-};
+use super::snapshot::{Namespace, Snapshot};
+use super::{AssetKind, Cause, Error, Fragment, Generated, Kind, Owner, Rejection, validate};
 use crate::monitoring::KeySelector;
 use crate::wire::yaml::emit::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Generates the configuration; a monitor that has not changed costs a comparison.
+/// Generates the configuration; a monitor that has not changed costs the comparison of two addresses.
 #[derive(Debug, Default)]
 pub struct Generator {
     /// What the entries were made for; other settings make all of them void.
     settings: Option<Settings>,
+    /// What the selectors of namespaces saw.
+    namespaces: Vec<Namespace>,
     /// What the settings' own references found in monitors' namespaces.
     foreign: BTreeMap<AssetId, Asset>,
-    /// In the order of the monitors.
+    /// In the order of the jobs.
     entries: Vec<Entry>,
 }
 
@@ -31,22 +32,90 @@ pub struct Generator {
 #[derive(Debug)]
 struct Entry {
     monitor: Stored,
+    is_selected: bool,
+    /// What is to be fetched for it.
+    references: BTreeSet<AssetId>,
+    /// What validation found, once it has taken place.
+    checked: Option<Checked>,
+    /// Its jobs, once they are written.
+    jobs: Option<Arc<[Fragment]>>,
+}
+
+#[derive(Debug)]
+struct Checked {
     loaded: Loaded,
     verdict: Result<(), String>,
-    jobs: Option<Vec<Fragment>>,
 }
 
 impl Entry {
-    fn is_current(&self, monitor: &Stored, assets: &Assets) -> bool {
-        let asked = self.loaded.asked.iter();
-        self.monitor.same(monitor)
-            && asked
-                .clone()
-                .all(|(id, seen)| assets.get(id) == seen.as_ref())
+    fn new(monitor: Stored, choices: &Choices<'_>) -> Self {
+        let is_selected = choices.matches(&monitor);
+        let references = is_selected.then(|| select::of_monitor(&monitor));
+        Self {
+            monitor,
+            is_selected,
+            references: references.unwrap_or_default(),
+            checked: None,
+            jobs: None,
+        }
+    }
+
+    /// The same monitor as it is now. An equal one changes nothing: after a new list all addresses are others.
+    fn renew(&mut self, monitor: Stored, choices: &Choices<'_>) {
+        if self.monitor.same(&monitor) {
+            self.monitor = monitor;
+        } else {
+            *self = Self::new(monitor, choices);
+        }
+    }
+
+    fn is_current(&self, assets: &Assets) -> bool {
+        self.checked.as_ref().is_some_and(|checked| {
+            let mut asked = checked.loaded.asked.iter();
+            asked.all(|(id, seen)| assets.get(id) == seen.as_ref())
+        })
+    }
+
+    fn is_good(&self) -> bool {
+        self.checked.as_ref().is_some_and(|c| c.verdict.is_ok())
+    }
+
+    /// Why it is not used, if it is not.
+    fn rejection(&self) -> Option<Rejection> {
+        let Checked { loaded, verdict } = self.checked.as_ref()?;
+        let reason = verdict.as_ref().err()?;
+        let metadata = self.monitor.metadata();
+        Some(Rejection {
+            kind: self.monitor.kind(),
+            namespace: metadata.namespace.clone(),
+            name: metadata.name.clone(),
+            cause: if loaded.missing {
+                Cause::Asset
+            } else {
+                Cause::Validation
+            },
+            reason: reason.clone(),
+        })
     }
 }
 
 impl Generator {
+    /// The Secrets and ConfigMaps that the selected monitors and the settings name, whether they exist or not.
+    ///
+    /// # Errors
+    /// A broken selector in the settings.
+    pub fn references(
+        &mut self,
+        snapshot: &Snapshot,
+        settings: &Settings,
+    ) -> Result<BTreeSet<AssetId>, Error> {
+        self.take_in(snapshot, settings)?;
+        let mut ids = select::of_settings(settings);
+        let of_monitors = self.entries.iter().flat_map(|entry| &entry.references);
+        ids.extend(of_monitors.cloned());
+        Ok(ids)
+    }
+
     /// Generates the configuration.
     ///
     /// # Errors
@@ -57,15 +126,9 @@ impl Generator {
         assets: &Assets,
         settings: &Settings,
     ) -> Result<Generated, Error> {
-        if self.settings.as_ref() != Some(settings) {
-            *self = Self {
-                settings: Some(settings.clone()),
-                ..Self::default()
-            };
-        }
         let cx = Context::new(settings)?;
-        let monitors = select::selected(snapshot, settings)?;
-        self.validate(monitors, &cx, assets);
+        self.take_in(snapshot, settings)?;
+        self.validate(&cx, assets);
         let mut own = Loader::new(assets, &settings.namespace);
         cx.load(&mut own)?;
         let own = own.loaded;
@@ -73,17 +136,103 @@ impl Generator {
 
         let sharding = cx.sharding();
         let additional = additional_jobs(&cx, assets, &sharding)?;
-        let entries = self.entries.iter();
-        let loaded = entries
-            .flat_map(|entry| &entry.loaded.asked)
-            .chain(&own.asked);
-        let loaded: BTreeSet<AssetId> = loaded.map(|(id, _)| id.clone()).collect();
-        let cache = Cache::new(assets, loaded.iter().collect());
-        self.write_jobs(&cx, &cache, &sharding);
-        let mut generated = self.assemble(&cx, &cache, &own, additional);
+        let loaded = self.loaded().chain([&own]);
+        let loaded = loaded.flat_map(|loaded| &loaded.asked).map(|(id, _)| id);
+        let cache = Cache::new(assets, loaded.collect());
+        let written = self.write_jobs(&cx, &cache, &sharding);
+        let files = self.files(&cache, &own);
+        drop(cache);
+        let without = self.entries.iter_mut().filter(|e| needs_jobs(e, &cx));
+        for (entry, jobs) in without.zip(written) {
+            entry.jobs = Some(jobs);
+        }
+        let mut generated = self.assemble(&cx, files, additional);
         // Their labels are not known, so no selector is asked.
         generated.rejected.extend_from_slice(&snapshot.unreadable);
         Ok(generated)
+    }
+
+    /// Brings the entries in line with the monitors there are; those of monitors that have not changed stay.
+    fn take_in(&mut self, snapshot: &Snapshot, settings: &Settings) -> Result<(), Error> {
+        let choices = Choices::new(&snapshot.namespaces, settings)?;
+        if self.settings.as_ref() != Some(settings) {
+            *self = Self {
+                settings: Some(settings.clone()),
+                ..Self::default()
+            };
+        }
+        if self.namespaces != snapshot.namespaces {
+            self.namespaces.clone_from(&snapshot.namespaces);
+            for entry in &mut self.entries {
+                if choices.matches(&entry.monitor) != entry.is_selected {
+                    *entry = Entry::new(entry.monitor.clone(), &choices);
+                }
+            }
+        }
+        if !self.take_in_place(snapshot, &choices) {
+            self.merge(snapshot, &choices);
+        }
+        Ok(())
+    }
+
+    /// The usual case: the same monitors in the order of the jobs, a few of them changed. Nothing is looked at of those
+    /// that have not. False if it is another case.
+    fn take_in_place(&mut self, snapshot: &Snapshot, choices: &Choices<'_>) -> bool {
+        let count = snapshot.service_monitors.len() + snapshot.pod_monitors.len();
+        if self.entries.len() != count {
+            return false;
+        }
+        for (entry, monitor) in self.entries.iter_mut().zip(snapshot.monitors()) {
+            if monitor.is(&entry.monitor) {
+                continue;
+            }
+            let monitor = monitor.stored();
+            if entry.monitor.order(&monitor).is_ne() {
+                return false;
+            }
+            entry.renew(monitor, choices);
+        }
+        true
+    }
+
+    /// The general case. Both lists are in the same order once the new one is sorted; of equal names the last counts.
+    fn merge(&mut self, snapshot: &Snapshot, choices: &Choices<'_>) {
+        let mut monitors: Vec<_> = snapshot.monitors().map(|held| held.stored()).collect();
+        monitors.reverse();
+        monitors.sort_by(Stored::order);
+        monitors.dedup_by(|later, kept| later.order(kept).is_eq());
+        let mut old = std::mem::take(&mut self.entries).into_iter().peekable();
+        self.entries.reserve(monitors.len());
+        for monitor in monitors {
+            while old
+                .next_if(|entry| entry.monitor.order(&monitor).is_lt())
+                .is_some()
+            {}
+            let entry = match old.next_if(|entry| entry.monitor.order(&monitor).is_eq()) {
+                Some(mut entry) => {
+                    entry.renew(monitor, choices);
+                    entry
+                }
+                None => Entry::new(monitor, choices),
+            };
+            self.entries.push(entry);
+        }
+    }
+
+    /// What has been loaded for the selected monitors.
+    fn loaded(&self) -> impl Iterator<Item = &Loaded> {
+        let checked = self.entries.iter().filter_map(|e| e.checked.as_ref());
+        checked.map(|checked| &checked.loaded)
+    }
+
+    /// Validates what is new or has changed.
+    fn validate(&mut self, cx: &Context<'_>, assets: &Assets) {
+        for entry in &mut self.entries {
+            if entry.is_selected && !entry.is_current(assets) {
+                entry.checked = Some(checked(&entry.monitor, cx, assets));
+                entry.jobs = None;
+            }
+        }
     }
 
     /// The scrape class that applies to a job of the last configuration, if any does.
@@ -113,27 +262,6 @@ impl Generator {
         Some(&class.name)
     }
 
-    /// Validates what is new or has changed, and forgets what is gone. Both lists are in the same order.
-    fn validate(&mut self, monitors: Vec<Stored>, cx: &Context<'_>, assets: &Assets) {
-        let mut old = std::mem::take(&mut self.entries).into_iter().peekable();
-        self.entries.reserve(monitors.len());
-        for stored in monitors {
-            while old
-                .next_if(|entry| entry.monitor.order(&stored).is_lt())
-                .is_some()
-            {}
-            let known = old.next_if(|entry| entry.monitor.order(&stored).is_eq());
-            let entry = match known.filter(|entry| entry.is_current(&stored, assets)) {
-                Some(entry) => Entry {
-                    monitor: stored,
-                    ..entry
-                },
-                None => checked(stored, cx, assets),
-            };
-            self.entries.push(entry);
-        }
-    }
-
     /// References of scrape classes and of the API server are looked up in the monitor's namespace, among what anything
     /// there happens to have loaded (spec chapter 9, A1 to A3). Jobs depend on that.
     fn forget_if_foreign_references_changed(
@@ -146,10 +274,8 @@ impl Generator {
         if names.is_empty() {
             return;
         }
-        let entries = self.entries.iter();
-        let asked = entries
-            .flat_map(|entry| &entry.loaded.asked)
-            .chain(&own.asked);
+        let loaded = self.loaded().chain([own]);
+        let asked = loaded.flat_map(|loaded| &loaded.asked);
         let foreign: BTreeMap<AssetId, Asset> = asked
             .filter(|(id, _)| names.contains(&(id.kind, id.name.as_str())))
             .filter_map(|(id, _)| Some((id.clone(), assets.get(id)?.clone())))
@@ -162,15 +288,16 @@ impl Generator {
         }
     }
 
-    fn write_jobs(&mut self, cx: &Context<'_>, cache: &Cache<'_>, sharding: &[Tree<'static>]) {
-        let unused =
-            |kind| kind == Kind::ServiceMonitor && cx.settings.features.daemon_set && is_agent(cx);
-        for entry in &mut self.entries {
-            let kind = entry.monitor.kind();
-            if entry.jobs.is_some() || entry.verdict.is_err() || unused(kind) {
-                continue;
-            }
-            let monitor = entry.monitor.view();
+    /// The jobs of the entries that [`needs_jobs`] names, in their order.
+    fn write_jobs(
+        &self,
+        cx: &Context<'_>,
+        cache: &Cache<'_>,
+        sharding: &[Tree<'static>],
+    ) -> Vec<Arc<[Fragment]>> {
+        let entries = self.entries.iter().filter(|entry| needs_jobs(entry, cx));
+        let written = entries.map(|entry| {
+            let (kind, monitor) = (entry.monitor.kind(), entry.monitor.view());
             let (namespace, name) = (Arc::from(monitor.namespace), Arc::from(monitor.name));
             let endpoints = monitor.endpoints.iter().enumerate();
             let jobs = endpoints.map(|(i, endpoint)| {
@@ -183,72 +310,69 @@ impl Generator {
                 };
                 fragment(owner, job.yaml, &job.files, cache)
             });
-            entry.jobs = Some(jobs.collect());
-        }
+            jobs.collect()
+        });
+        written.collect()
+    }
+
+    /// The contents of all files that jobs name.
+    fn files(&self, cache: &Cache<'_>, own: &Loaded) -> BTreeMap<String, Arc<[u8]>> {
+        let assets = [own].into_iter().chain(self.loaded());
+        let assets = assets.flat_map(|loaded| &loaded.files);
+        let content = |asset: &TlsAsset| cache.file(asset).filter(|content| !content.is_empty());
+        assets
+            .filter_map(|asset| Some((asset.path(), Arc::from(content(asset)?))))
+            .collect()
     }
 
     fn assemble(
         &self,
         cx: &Context<'_>,
-        cache: &Cache<'_>,
-        own: &Loaded,
-        additional: Vec<Fragment>,
+        assets: BTreeMap<String, Arc<[u8]>>,
+        additional: Vec<Arc<[Fragment]>>,
     ) -> Generated {
         let mut generated = Generated {
             head: head::head(cx),
             tail: head::tail(cx),
-            assets: files(own.files.iter(), cache),
+            assets,
             ..Generated::default()
         };
-        for entry in &self.entries {
-            let (kind, metadata) = (entry.monitor.kind(), entry.monitor.metadata());
-            *generated.selected.entry(kind).or_default() += 1;
-            if !entry.loaded.files.is_empty() {
-                let files = files(entry.loaded.files.iter(), cache);
-                generated.assets.extend(files);
-            }
-            if let Err(reason) = &entry.verdict {
-                generated.rejected.push(Rejection {
-                    kind,
-                    namespace: metadata.namespace.clone(),
-                    name: metadata.name.clone(),
-                    cause: if entry.loaded.missing {
-                        Cause::Asset
-                    } else {
-                        Cause::Validation
-                    },
-                    reason: reason.clone(),
-                });
-            }
+        for entry in self.entries.iter().filter(|entry| entry.is_selected) {
+            *generated.selected.entry(entry.monitor.kind()).or_default() += 1;
+            generated.rejected.extend(entry.rejection());
         }
         let jobs_of = |kind| {
             let entries = self.entries.iter();
             let entries = entries.filter(move |entry| entry.monitor.kind() == kind);
-            entries
-                .flat_map(|entry| entry.jobs.iter().flatten())
-                .cloned()
+            let jobs = entries.filter_map(|entry| entry.jobs.as_ref());
+            jobs.filter(|jobs| !jobs.is_empty()).cloned()
         };
         let (services, pods) = (jobs_of(Kind::ServiceMonitor), jobs_of(Kind::PodMonitor));
-        let fragments = &mut generated.fragments;
-        fragments.reserve(self.entries.len());
+        let jobs = &mut generated.jobs;
+        jobs.reserve(self.entries.len());
         if is_agent(cx) {
-            fragments.extend(pods.chain(additional).chain(services));
+            jobs.extend(pods.chain(additional).chain(services));
         } else {
-            fragments.extend(services.chain(pods).chain(additional));
+            jobs.extend(services.chain(pods).chain(additional));
         }
         generated
     }
 }
 
-fn checked(stored: Stored, cx: &Context<'_>, assets: &Assets) -> Entry {
-    let monitor = stored.view();
+/// A monitor that is good and whose jobs are not written yet.
+fn needs_jobs(entry: &Entry, cx: &Context<'_>) -> bool {
+    let kind = entry.monitor.kind();
+    let is_unused = kind == Kind::ServiceMonitor && cx.settings.features.daemon_set && is_agent(cx);
+    entry.jobs.is_none() && entry.is_good() && !is_unused
+}
+
+fn checked(monitor: &Stored, cx: &Context<'_>, assets: &Assets) -> Checked {
+    let monitor = monitor.view();
     let mut loader = Loader::new(assets, monitor.namespace);
     let verdict = validate::check(&monitor, cx, &mut loader);
-    Entry {
+    Checked {
         loaded: loader.loaded,
         verdict,
-        monitor: stored.clone(),
-        jobs: None,
     }
 }
 
@@ -305,7 +429,7 @@ fn additional_jobs(
     cx: &Context<'_>,
     assets: &Assets,
     sharding: &[Tree<'static>],
-) -> Result<Vec<Fragment>, Error> {
+) -> Result<Vec<Arc<[Fragment]>>, Error> {
     let Some(selector) = &cx.spec.additional_scrape_configs else {
         return Ok(Vec::new());
     };
@@ -333,10 +457,13 @@ fn additional_jobs(
         .into_iter()
         .enumerate();
     Ok(jobs
-        .map(|(index, yaml)| Fragment {
-            owner: Owner::Additional { index },
-            key: digest(yaml.as_bytes(), &[]),
-            yaml: yaml.into(),
+        .map(|(index, yaml)| {
+            let job = Fragment {
+                owner: Owner::Additional { index },
+                key: digest(yaml.as_bytes(), &[]),
+                yaml: yaml.into(),
+            };
+            Arc::from([job])
         })
         .collect())
 }
@@ -359,14 +486,4 @@ fn digest(text: &[u8], contents: &[&[u8]]) -> u128 {
         context.consume(content);
     }
     u128::from_be_bytes(context.finalize().0)
-}
-
-fn files<'a>(
-    assets: impl Iterator<Item = &'a TlsAsset>,
-    cache: &Cache<'_>,
-) -> BTreeMap<String, Arc<[u8]>> {
-    let content = |asset: &TlsAsset| cache.file(asset).filter(|content| !content.is_empty());
-    assets
-        .filter_map(|asset| Some((asset.path(), Arc::from(content(asset)?))))
-        .collect()
 }

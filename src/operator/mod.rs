@@ -1,7 +1,7 @@
 //! What prometheus-operator does with monitors: select, validate, resolve assets, generate the configuration text. Pure.
 //!
-//! Two steps: [`references`] names the Secrets and ConfigMaps that are needed; with their content, [`Generator::generate`]
-//! turns monitors into text. Each endpoint of each monitor becomes one [`Fragment`], generated again only when something
+//! Two steps: [`Generator::references`] names the Secrets and ConfigMaps that are needed; with their content,
+//! [`Generator::generate`] turns monitors into text. Each endpoint of each monitor becomes one [`Fragment`], generated again only when something
 //! it depends on has changed; [`Generated::document`] puts the fragments together to what upstream would write.
 //!
 //! Upstream: `pkg/prometheus/{promcfg,resource_selector,store}.go`, `pkg/assets`. Where it errs, so do we if the text
@@ -29,7 +29,7 @@ pub use settings::{Features, NotCarriedOver, Placeholders, Settings, Spec, Workl
 pub use snapshot::{Namespace, Snapshot};
 pub use version::Version;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -161,8 +161,9 @@ impl fmt::Display for Rejection {
 pub struct Generated {
     /// The section `global`, as a document of its own.
     pub head: String,
-    /// The jobs in the order of the document.
-    pub fragments: Vec<Fragment>,
+    /// The jobs in the order of the document. Those of a monitor are together, and the same `Arc` as before if they are
+    /// unchanged.
+    pub jobs: Vec<Arc<[Fragment]>>,
     /// What follows the jobs: `storage` of a server, else nothing.
     pub tail: String,
     /// Certificates and keys by the path under which the jobs name them.
@@ -182,13 +183,18 @@ impl Generated {
         text
     }
 
+    /// The jobs one by one.
+    pub fn fragments(&self) -> impl Iterator<Item = &Fragment> {
+        self.jobs.iter().flat_map(|jobs| jobs.iter())
+    }
+
     /// The parts of the whole configuration, to be written one after the other.
     pub fn parts(&self) -> impl Iterator<Item = &str> {
-        let jobs = match self.fragments.as_slice() {
-            [] => "scrape_configs: []\n",
-            _ => "scrape_configs:\n",
+        let jobs = match self.fragments().next() {
+            None => "scrape_configs: []\n",
+            Some(_) => "scrape_configs:\n",
         };
-        let fragments = self.fragments.iter().map(|fragment| &*fragment.yaml);
+        let fragments = self.fragments().map(|fragment| &*fragment.yaml);
         [self.head.as_str(), jobs]
             .into_iter()
             .chain(fragments)
@@ -225,11 +231,4 @@ pub fn generate(
     settings: &Settings,
 ) -> Result<Generated, Error> {
     Generator::default().generate(snapshot, assets, settings)
-}
-
-/// The Secrets and ConfigMaps that the selected monitors and the settings name, whether they exist or not.
-/// Broken selectors in the settings select nothing here; [`Generator::generate`] reports them.
-pub fn references(snapshot: &Snapshot, settings: &Settings) -> BTreeSet<AssetId> {
-    let monitors = select::chosen(snapshot, settings).unwrap_or_default();
-    select::references(&monitors, settings)
 }

@@ -17,6 +17,30 @@ pub(super) enum Stored {
     Pod(Arc<PodMonitor>),
 }
 
+/// The same, borrowed: an unchanged one is recognised without a look at it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Held<'a> {
+    Service(&'a Arc<ServiceMonitor>),
+    Pod(&'a Arc<PodMonitor>),
+}
+
+impl Held<'_> {
+    pub(super) fn is(self, stored: &Stored) -> bool {
+        match (self, stored) {
+            (Self::Service(a), Stored::Service(b)) => Arc::ptr_eq(a, b),
+            (Self::Pod(a), Stored::Pod(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    pub(super) fn stored(self) -> Stored {
+        match self {
+            Self::Service(monitor) => Stored::Service(Arc::clone(monitor)),
+            Self::Pod(monitor) => Stored::Pod(Arc::clone(monitor)),
+        }
+    }
+}
+
 impl Stored {
     pub(super) fn kind(&self) -> Kind {
         match self {
@@ -58,7 +82,7 @@ impl Stored {
 
 /// Upstream sorts by `namespace/name`, in which `-` and `.` come before the slash. Nothing is joined for it: this is asked
 /// often.
-fn joined_order(a: &ObjectMeta, b: &ObjectMeta) -> Ordering {
+pub(super) fn joined_order(a: &ObjectMeta, b: &ObjectMeta) -> Ordering {
     if a.namespace == b.namespace {
         return a.name.cmp(&b.name);
     }

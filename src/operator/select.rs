@@ -4,52 +4,47 @@ use super::assets::AssetId;
 use super::lookup::{TlsAsset, name_problem};
 use super::monitor::{Endpoint, Monitor, Stored};
 use super::settings::Settings;
-use super::snapshot::Snapshot;
+use super::snapshot::Namespace;
 use super::{Error, Kind};
 use crate::kube::selector::Selector;
 use crate::kube::types::meta::{LabelSelector, ObjectMeta};
 use crate::monitoring::{KeySelector, SecretOrConfigMap};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-/// The selected monitors, in the order of their jobs.
-pub(super) fn selected(snapshot: &Snapshot, settings: &Settings) -> Result<Vec<Stored>, Error> {
-    let mut monitors = chosen(snapshot, settings)?;
-    // Of equal ones the last counts.
-    monitors.reverse();
-    monitors.sort_by(Stored::order);
-    monitors.dedup_by(|later, kept| later.order(kept).is_eq());
-    Ok(monitors)
+/// Which monitors the settings choose.
+pub(super) struct Choices<'a> {
+    services: Choice<'a>,
+    pods: Choice<'a>,
 }
 
-/// The selected monitors, in the snapshot's order.
-pub(super) fn chosen(snapshot: &Snapshot, settings: &Settings) -> Result<Vec<Stored>, Error> {
-    let spec = &settings.spec;
-    let services = Choice::new(
-        Kind::ServiceMonitor,
-        spec.service_monitor_selector.as_ref(),
-        spec.service_monitor_namespace_selector.as_ref(),
-        snapshot,
-        settings,
-    )?;
-    let pods = Choice::new(
-        Kind::PodMonitor,
-        spec.pod_monitor_selector.as_ref(),
-        spec.pod_monitor_namespace_selector.as_ref(),
-        snapshot,
-        settings,
-    )?;
-    let all_services = snapshot.service_monitors.iter();
-    let all_pods = snapshot.pod_monitors.iter();
-    Ok(all_services
-        .filter(|monitor| services.matches(&monitor.metadata))
-        .map(|monitor| Stored::Service(Arc::clone(monitor)))
-        .chain(
-            all_pods
-                .filter(|monitor| pods.matches(&monitor.metadata))
-                .map(|monitor| Stored::Pod(Arc::clone(monitor))),
-        )
-        .collect())
+impl<'a> Choices<'a> {
+    pub(super) fn new(namespaces: &'a [Namespace], settings: &'a Settings) -> Result<Self, Error> {
+        let spec = &settings.spec;
+        Ok(Self {
+            services: Choice::new(
+                Kind::ServiceMonitor,
+                spec.service_monitor_selector.as_ref(),
+                spec.service_monitor_namespace_selector.as_ref(),
+                namespaces,
+                settings,
+            )?,
+            pods: Choice::new(
+                Kind::PodMonitor,
+                spec.pod_monitor_selector.as_ref(),
+                spec.pod_monitor_namespace_selector.as_ref(),
+                namespaces,
+                settings,
+            )?,
+        })
+    }
+
+    pub(super) fn matches(&self, monitor: &Stored) -> bool {
+        let choice = match monitor.kind() {
+            Kind::ServiceMonitor => &self.services,
+            Kind::PodMonitor => &self.pods,
+        };
+        choice.matches(monitor.metadata())
+    }
 }
 
 /// What one kind's selectors choose.
@@ -64,7 +59,7 @@ impl<'a> Choice<'a> {
         kind: Kind,
         objects: Option<&LabelSelector>,
         namespaces: Option<&LabelSelector>,
-        snapshot: &'a Snapshot,
+        known: &'a [Namespace],
         settings: &'a Settings,
     ) -> Result<Self, Error> {
         let refuse = |error: String| Error::new(format!("selecting {kind}s failed: {error}"));
@@ -76,8 +71,9 @@ impl<'a> Choice<'a> {
                         "failed to convert namespace label selector to selector: {error}"
                     ))
                 })?;
-                let known = snapshot.namespaces.iter();
-                let chosen = known.filter(|namespace| selector.matches(&namespace.labels));
+                let chosen = known
+                    .iter()
+                    .filter(|namespace| selector.matches(&namespace.labels));
                 chosen.map(|namespace| namespace.name.as_str()).collect()
             }
         };
@@ -97,17 +93,17 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// What the selected monitors and the settings name, whether it exists or not.
-pub(super) fn references(monitors: &[Stored], settings: &Settings) -> BTreeSet<AssetId> {
-    let mut ids = BTreeSet::new();
-    for stored in monitors {
-        let monitor = stored.view();
-        for endpoint in &monitor.endpoints {
-            of_endpoint(&monitor, endpoint, &mut ids);
-        }
+/// What a monitor names, whether it exists or not.
+pub(super) fn of_monitor(monitor: &Stored) -> BTreeSet<AssetId> {
+    let (mut ids, monitor) = (BTreeSet::new(), monitor.view());
+    for endpoint in &monitor.endpoints {
+        of_endpoint(&monitor, endpoint, &mut ids);
     }
-    of_settings(settings, &mut ids);
-    // What cannot be the name of an object is not asked for.
+    askable(ids)
+}
+
+/// What cannot be the name of an object is not asked for.
+fn askable(mut ids: BTreeSet<AssetId>) -> BTreeSet<AssetId> {
     ids.retain(|id| name_problem(&id.name).is_none() && !id.namespace.is_empty());
     ids
 }
@@ -147,11 +143,12 @@ fn of_endpoint(monitor: &Monitor<'_>, endpoint: &Endpoint<'_>, ids: &mut BTreeSe
     names.secrets(headers.flat_map(|(_, selectors)| selectors));
 }
 
-fn of_settings(settings: &Settings, ids: &mut BTreeSet<AssetId>) {
-    let spec = &settings.spec;
+/// What the settings name.
+pub(super) fn of_settings(settings: &Settings) -> BTreeSet<AssetId> {
+    let (mut ids, spec) = (BTreeSet::new(), &settings.spec);
     let mut names = Names {
         namespace: &settings.namespace,
-        ids,
+        ids: &mut ids,
     };
     names.secrets(&spec.additional_scrape_configs);
     for class in &spec.scrape_classes {
@@ -161,7 +158,7 @@ fn of_settings(settings: &Settings, ids: &mut BTreeSet<AssetId>) {
         }
     }
     let Some(server) = &spec.apiserver_config else {
-        return;
+        return askable(ids);
     };
     if let Some(auth) = &server.basic_auth {
         names.secrets([&auth.username, &auth.password]);
@@ -175,6 +172,7 @@ fn of_settings(settings: &Settings, ids: &mut BTreeSet<AssetId>) {
     }
     let headers = server.proxy.proxy_connect_header.iter().flatten();
     names.secrets(headers.flat_map(|(_, selectors)| selectors));
+    askable(ids)
 }
 
 struct Names<'a> {

@@ -1,5 +1,6 @@
 //! What the stores hold, seen at one moment.
 
+use super::monitor::{Held, joined_order};
 use super::{Cause, Kind, Rejection};
 use crate::kube::manifest::Object;
 use crate::kube::types::meta::ObjectMeta;
@@ -65,6 +66,31 @@ impl Snapshot {
         true
     }
 
+    /// Puts a ServiceMonitor in the place of the one of its name, or, if there is none, in its place in the order of the
+    /// jobs; whether it is a new one.
+    pub fn put_service_monitor(&mut self, monitor: Arc<ServiceMonitor>) -> bool {
+        put(&mut self.service_monitors, monitor, |m| &m.metadata)
+    }
+
+    /// The same for a PodMonitor.
+    pub fn put_pod_monitor(&mut self, monitor: Arc<PodMonitor>) -> bool {
+        put(&mut self.pod_monitors, monitor, |m| &m.metadata)
+    }
+
+    /// Takes a monitor away; whether it was there.
+    pub fn remove(&mut self, kind: Kind, id: &ObjectMeta) -> bool {
+        match kind {
+            Kind::ServiceMonitor => remove(&mut self.service_monitors, id, |m| &m.metadata),
+            Kind::PodMonitor => remove(&mut self.pod_monitors, id, |m| &m.metadata),
+        }
+    }
+
+    /// All monitors, ServiceMonitors first.
+    pub(super) fn monitors(&self) -> impl Iterator<Item = Held<'_>> {
+        let services = self.service_monitors.iter().map(Held::Service);
+        services.chain(self.pod_monitors.iter().map(Held::Pod))
+    }
+
     fn refuse(&mut self, kind: Kind, object: &Object, reason: String) {
         self.unreadable.push(Rejection {
             kind,
@@ -86,7 +112,9 @@ impl Snapshot {
         let services = self.service_monitors.iter().map(|m| &m.metadata.namespace);
         let pods = self.pod_monitors.iter().map(|m| &m.metadata.namespace);
         for name in services.chain(pods) {
-            known.entry(name.clone()).or_default();
+            if !known.contains_key(name) {
+                known.insert(name.clone(), BTreeMap::new());
+            }
         }
         known.entry(home.to_owned()).or_default();
         self.namespaces = known
@@ -109,6 +137,27 @@ impl Snapshot {
         self.pod_monitors.retain(|m| visible(&m.metadata.namespace));
         self.unreadable.retain(|r| visible(&r.namespace));
     }
+}
+
+fn put<M>(list: &mut Vec<Arc<M>>, monitor: Arc<M>, metadata: fn(&M) -> &ObjectMeta) -> bool {
+    let order = |m: &Arc<M>| joined_order(metadata(m), metadata(&monitor));
+    match list.binary_search_by(order) {
+        Ok(at) => {
+            if let Some(place) = list.get_mut(at) {
+                *place = monitor;
+            }
+            false
+        }
+        Err(at) => {
+            list.insert(at, monitor);
+            true
+        }
+    }
+}
+
+fn remove<M>(list: &mut Vec<Arc<M>>, id: &ObjectMeta, metadata: fn(&M) -> &ObjectMeta) -> bool {
+    let found = list.binary_search_by(|m| joined_order(metadata(m), id));
+    found.map(|at| list.remove(at)).is_ok()
 }
 
 /// Annotations often hold the whole object once more, and nothing here reads them.

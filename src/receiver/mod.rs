@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod assets;
+mod build;
 mod error;
 mod events;
 mod inherit;

@@ -1,13 +1,13 @@
 //! The watched monitors and namespaces, as the generator wants to see them.
 
 use crate::kube::informers::{Health, Informers, SubscribeError, Subscription};
-use crate::kube::store::Trouble;
+use crate::kube::store::{Change, Changes, Trouble};
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Monitor, Object};
 use crate::monitoring::{self, PodMonitor, ServiceMonitor};
 use crate::operator::{self, Cause, Namespace, Rejection, Snapshot};
 use crossbeam_channel::Sender;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Subscriptions to monitors and, if a selector looks at their labels, to namespaces.
@@ -17,8 +17,12 @@ pub(super) struct Monitors {
     namespaces: Option<Subscription>,
     changed: Sender<()>,
     scope: Scope,
-    /// What was decoded of an object, for as long as the store holds that very object.
-    decoded: HashMap<usize, (Arc<Object>, Decoded)>,
+    /// What was decoded, brought up to date with each look.
+    snapshot: Snapshot,
+    /// Monitors that cannot be decoded.
+    unreadable: BTreeMap<(Kind, Key), Rejection>,
+    /// Monitors or namespaces have come or gone since the namespaces were put together.
+    is_other_set: bool,
 }
 
 /// Which namespaces count.
@@ -30,7 +34,7 @@ pub(super) struct Scope {
     pub denied: Vec<String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Decoded {
     Service(Arc<ServiceMonitor>),
     Pod(Arc<PodMonitor>),
@@ -53,7 +57,9 @@ impl Monitors {
             namespaces: None,
             changed: changed.clone(),
             scope,
-            decoded: HashMap::new(),
+            snapshot: Snapshot::default(),
+            unreadable: BTreeMap::new(),
+            is_other_set: true,
         })
     }
 
@@ -71,7 +77,7 @@ impl Monitors {
             !selector.match_labels.is_empty() || !selector.match_expressions.is_empty()
         });
         if !by_labels {
-            self.namespaces = None;
+            self.is_other_set |= self.namespaces.take().is_some();
         } else if self.namespaces.is_none() {
             let changed = self.changed.clone();
             self.namespaces = Some(informers.subscribe(Kind::Namespace, &[], "", changed)?);
@@ -102,37 +108,99 @@ impl Monitors {
             .unwrap_or_default()
     }
 
-    /// What the stores hold now; `own` is the namespace that is ours.
-    pub(super) fn snapshot(&mut self, own: &str) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        let mut before = std::mem::take(&mut self.decoded);
-        for subscription in &self.monitors {
-            for object in subscription.objects() {
-                let address = Arc::as_ptr(&object) as usize;
-                let known = before.remove(&address).map(|(_, decoded)| decoded);
-                let Some(decoded) = known.or_else(|| decode(&object)) else {
-                    continue;
-                };
-                match decoded.clone() {
-                    Decoded::Service(monitor) => snapshot.service_monitors.push(monitor),
-                    Decoded::Pod(monitor) => snapshot.pod_monitors.push(monitor),
-                    Decoded::Unreadable(rejection) => snapshot.unreadable.push(rejection),
-                }
-                self.decoded.insert(address, (object, decoded));
+    /// What the stores hold now; `own` is the namespace that is ours. Only what has changed is looked at.
+    pub(super) fn snapshot(&mut self, own: &str) -> &Snapshot {
+        let changes: Vec<_> = self.monitors.iter().map(Subscription::changes).collect();
+        if changes.contains(&Changes::Everything) {
+            self.snapshot = Snapshot::default();
+            self.unreadable.clear();
+            self.is_other_set = true;
+            for object in self
+                .monitors
+                .iter()
+                .flat_map(Subscription::objects)
+                .collect::<Vec<_>>()
+            {
+                self.put(&object);
             }
-            snapshot
-                .unreadable
-                .extend(subscription.health().iter().flat_map(undecodable));
+        } else {
+            for change in changes.into_iter().flat_map(each) {
+                match change {
+                    Change::Added(object) | Change::Modified(_, object) => self.put(&object),
+                    Change::Deleted(object) => self.remove(&object),
+                }
+            }
         }
+        let undecodable = self.monitors.iter().flat_map(Subscription::health);
+        let unreadable = undecodable.flat_map(|health| undecodable_of(&health));
+        let unreadable = self.unreadable.values().cloned().chain(unreadable);
+        self.snapshot.unreadable = unreadable
+            .filter(|r| self.scope.has(&r.namespace))
+            .collect();
+        self.complete_namespaces(own);
+        &self.snapshot
+    }
+
+    fn put(&mut self, object: &Object) {
+        if !self.scope.has(&object.meta().namespace) {
+            return;
+        }
+        match decode(object) {
+            None => return,
+            Some(Decoded::Unreadable(rejection)) => {
+                self.remove(object);
+                let id = (object.kind(), object.key());
+                self.unreadable.insert(id, rejection);
+                return;
+            }
+            Some(Decoded::Service(monitor)) => {
+                self.is_other_set |= self.snapshot.put_service_monitor(monitor);
+            }
+            Some(Decoded::Pod(monitor)) => {
+                self.is_other_set |= self.snapshot.put_pod_monitor(monitor);
+            }
+        }
+        self.unreadable.remove(&(object.kind(), object.key()));
+    }
+
+    fn remove(&mut self, object: &Object) {
+        if let Some(kind) = monitor_kind(object.kind()) {
+            self.is_other_set |= self.snapshot.remove(kind, object.meta());
+        }
+        self.unreadable.remove(&(object.kind(), object.key()));
+    }
+
+    /// Puts the namespaces together, if there may be others than last time.
+    fn complete_namespaces(&mut self, own: &str) {
+        let nothing = Changes::Each(Vec::new());
+        let changes = self.namespaces.as_ref().map(Subscription::changes);
+        self.is_other_set |= changes.is_some_and(|changes| changes != nothing);
+        if !std::mem::take(&mut self.is_other_set) {
+            return;
+        }
+        self.snapshot.namespaces.clear();
         for object in self.namespaces.iter().flat_map(Subscription::objects) {
             if let Object::Meta(_, meta) = &*object {
                 let (name, labels) = (meta.name.clone(), meta.labels.clone());
-                snapshot.namespaces.push(Namespace { name, labels });
+                self.snapshot.namespaces.push(Namespace { name, labels });
             }
         }
-        snapshot.complete_namespaces(own);
-        snapshot.restrict(&self.scope.allowed, &self.scope.denied);
-        snapshot
+        self.snapshot.complete_namespaces(own);
+        self.snapshot.namespaces.retain(|n| self.scope.has(&n.name));
+    }
+}
+
+impl Scope {
+    fn has(&self, namespace: &String) -> bool {
+        (self.allowed.is_empty() || self.allowed.contains(namespace))
+            && !self.denied.contains(namespace)
+    }
+}
+
+fn each(changes: Changes) -> Vec<Change> {
+    match changes {
+        Changes::Each(changes) => changes,
+        Changes::Everything => Vec::new(),
     }
 }
 
@@ -167,7 +235,7 @@ fn decode(object: &Object) -> Option<Decoded> {
 }
 
 /// Objects of which not even the metadata could be read.
-fn undecodable(health: &Health) -> Vec<Rejection> {
+fn undecodable_of(health: &Health) -> Vec<Rejection> {
     let Some(kind) = monitor_kind(health.kind) else {
         return Vec::new();
     };

@@ -2,19 +2,20 @@
 //! nothing of what runs is touched. What fails here stays with the monitor it concerns (decisions.md 2).
 
 use super::assets::AssetCache;
+use super::build::{Built, Job, Jobs, Known};
 use super::inherit::{Inherited, Nothing};
-use super::last_good::LastGood;
+use super::last_good::{LastGood, MonitorJobs};
 use super::monitors::Monitors;
 use super::parts::{for_run, shard};
 use super::settings::{Environment, Settings};
+use super::status::Loaded;
 use crate::config::{self, Global, Loader, ScrapeConfig};
-use crate::discovery::{JobDiscovery, Manager};
+use crate::discovery::Manager;
 use crate::http::client::{Client, Surroundings};
 use crate::kube::informers::Informers;
-use crate::model::group::TargetGroup;
-use crate::model::labels::{Labels, Text};
+use crate::model::labels::Labels;
 use crate::operator::{
-    self, Assets, Cause, Fragment, Generated, Generator, Kind, Owner, Rejection, Snapshot,
+    self, Assets, Cause, Fragment, Generated, Generator, Owner, Rejection, Snapshot,
 };
 use crate::rt::clock::Clock;
 use crate::rt::files::{Disk, MemoryFiles};
@@ -23,47 +24,15 @@ use crate::scrape;
 use crate::scrape::failure::FailureLog;
 use log::warn;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-/// One job, ready to be scraped. Shared by all configurations in which it is unchanged.
-#[derive(Debug)]
-pub(super) struct Job {
-    /// What is scraped how.
-    pub scrape: Arc<scrape::job::Job>,
-    /// Its targets, as discovery finds them.
-    pub discovery: Arc<JobDiscovery>,
-}
-
-impl Job {
-    /// What discovery found, if everything it needs was seen once.
-    pub(super) fn groups(&self) -> Option<Vec<Arc<TargetGroup>>> {
-        self.discovery
-            .synced()
-            .ok()
-            .map(|()| self.discovery.groups())
-    }
-}
-
 /// A configuration that can replace the running one.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// `global`.
-    pub global: Arc<Global>,
-    /// The jobs, in the order of the document.
-    pub jobs: Vec<Arc<Job>>,
-    /// Monitors whose jobs run: kind, namespace, name.
-    pub applied: Vec<(Kind, Arc<str>, Arc<str>)>,
-    /// Monitors that are not used as they are, or not at all, and why.
-    pub rejected: Vec<Rejected>,
-    /// Additional jobs that are not used, and why.
-    pub additional_errors: Vec<String>,
-    /// Monitors by kind that the selectors chose, the rejected ones included.
-    pub selected: BTreeMap<Kind, usize>,
-    /// Why the inherited settings are not used: the last ones that could be used are.
-    pub settings_trouble: Option<String>,
+    pub loaded: Loaded,
     /// When to prepare again even if nothing changes: Secrets are to be read again, or a last good version ends.
     pub next_look: Option<Instant>,
 }
@@ -104,6 +73,41 @@ struct Frame {
     global: Arc<Global>,
 }
 
+/// What a configuration is put together from.
+struct Next {
+    jobs: Jobs,
+    built: Vec<Built>,
+    /// Jobs of monitors that are new or have changed.
+    fresh: Vec<Arc<Job>>,
+    /// Monitors that are not used as they are.
+    bad: Vec<Rejection>,
+    /// Additional jobs that are not used, and why.
+    errors: Vec<String>,
+    /// Something that could not be built may be possible later.
+    is_incomplete: bool,
+}
+
+impl Next {
+    fn new(monitors: usize, bad: Vec<Rejection>) -> Self {
+        Self {
+            jobs: Jobs::with_capacity(monitors),
+            built: Vec::with_capacity(monitors),
+            fresh: Vec::new(),
+            bad,
+            errors: Vec::new(),
+            is_incomplete: false,
+        }
+    }
+
+    fn refuse(&mut self, owner: &Owner, reason: &str) {
+        self.is_incomplete = true;
+        match rejection(owner, reason) {
+            Some(rejection) => self.bad.push(rejection),
+            None => self.errors.push(format!("{owner}: {reason}")),
+        }
+    }
+}
+
 /// Everything that preparing needs and remembers.
 #[derive(Debug)]
 pub(super) struct Preparer {
@@ -135,9 +139,10 @@ pub(super) struct Memory {
     file: Arc<[u8]>,
     /// Text of the frame and what it was loaded to.
     global: Option<(String, Arc<Global>)>,
-    /// Jobs by the key of their fragment; they hold as long as the frame does.
-    jobs: HashMap<u128, Arc<Job>>,
-    /// Jobs of the file.
+    /// What was built last, in the order of the document, and under which frame: jobs inherit from it.
+    built: Arc<[Built]>,
+    built_under: Option<Arc<Global>>,
+    /// Jobs of the file, under the same frame.
     file_jobs: Vec<Arc<Job>>,
     /// Open logs of failed scrapes, by path.
     failure_logs: HashMap<Box<str>, Weak<FailureLog>>,
@@ -154,46 +159,90 @@ impl Preparer {
             ..self.surroundings.clone()
         };
 
-        let (now, max_age) = (self.clock.now(), self.settings.last_good_max_age);
-        let mut last_good = std::mem::take(&mut self.memory.last_good);
-        let mut round = last_good.round(now, max_age);
-        let mut jobs = Jobs::default();
-        let mut bad = generated.rejected;
-        let mut additional_errors = Vec::new();
-        let mut kept = HashMap::new();
-        let mut applied = Vec::new();
-        let mut is_incomplete = false;
-        let fragments = generated.fragments.as_slice();
-        for fragments in fragments.chunk_by(|a, b| same_monitor(&a.owner, &b.owner)) {
-            let Some(owner) = fragments.first().map(|fragment| &fragment.owner) else {
-                continue;
+        let before = std::mem::take(&mut self.memory.built);
+        let frame_before = self.memory.built_under.replace(Arc::clone(&global));
+        let known = if frame_before.is_some_and(|before| Arc::ptr_eq(&before, &global)) {
+            Known::new(&before, &generated.jobs)
+        } else {
+            self.memory.file_jobs.clear();
+            Known::none(&before)
+        };
+        let mut next = Next::new(generated.jobs.len(), generated.rejected);
+        self.add_monitors(generated.jobs, &known, &global, &around, &mut next);
+        let rejected = self.add_last_good(&known, &mut next);
+        self.memory.built = next.built.into();
+        self.add_file(&global, &around, &mut next.jobs, &mut next.errors)?;
+        next.fresh.extend_from_slice(&self.memory.file_jobs);
+        self.memory.loader.sweep();
+        self.wait_for_discovery(&next.fresh);
+
+        let is_incomplete =
+            next.is_incomplete || settings_trouble.is_some() || !next.errors.is_empty();
+        let next_look = [
+            self.memory.assets.next_read(),
+            self.memory
+                .last_good
+                .next_end(self.settings.last_good_max_age),
+            is_incomplete.then(|| self.clock.now() + RETRY),
+        ];
+        Ok(Prepared {
+            loaded: Loaded {
+                global,
+                jobs: next.jobs.list.into(),
+                monitors: Arc::clone(&self.memory.built),
+                rejected,
+                additional_errors: next.errors,
+                selected: generated.selected,
+                settings_trouble,
+            },
+            next_look: next_look.into_iter().flatten().min(),
+        })
+    }
+
+    /// Adds the jobs of monitors and of the settings' additional ones; those that have not changed are the ones that run.
+    fn add_monitors(
+        &mut self,
+        texts: Vec<Arc<[Fragment]>>,
+        known: &Known<'_>,
+        global: &Arc<Global>,
+        around: &Surroundings,
+        next: &mut Next,
+    ) {
+        for (at, fragments) in texts.into_iter().enumerate() {
+            let unchanged = known.monitor(at, &fragments);
+            let jobs = match unchanged {
+                Some(jobs) => Ok(Arc::clone(jobs)),
+                None => self.build_all(&fragments, known, global, around),
             };
-            let built = fragments.iter().map(|f| self.job_of(f, &global, &around));
-            match built
-                .collect::<Result<Vec<_>, String>>()
-                .and_then(|built| jobs.add(built))
-            {
-                Ok(added) => {
-                    round.good(owner, added);
-                    let monitor = monitor_of(owner);
-                    applied.extend(monitor.map(|(k, ns, n)| (k, Arc::clone(ns), Arc::clone(n))));
-                    let keys = fragments.iter().map(|fragment| fragment.key);
-                    kept.extend(keys.zip(added.iter().cloned()));
+            let added = jobs.and_then(|jobs| next.jobs.add(&jobs).map(|()| jobs));
+            let jobs = match added {
+                Ok(jobs) => {
+                    if unchanged.is_none() {
+                        next.fresh.extend(jobs.iter().cloned());
+                    }
+                    Some(jobs)
                 }
                 Err(reason) => {
-                    is_incomplete = true;
-                    let reason = self.with_class(owner, reason);
-                    match rejection(owner, &reason) {
-                        Some(rejection) => bad.push(rejection),
-                        None => additional_errors.push(format!("{owner}: {reason}")),
+                    let owner = fragments.first().map(|fragment| &fragment.owner);
+                    if let Some(owner) = owner {
+                        next.refuse(owner, &self.with_class(owner, reason));
                     }
+                    None
                 }
-            }
+            };
+            next.built.push(Built { fragments, jobs });
         }
-        let rejected = bad.into_iter().map(|rejection| {
-            let last_good = round.bad(&rejection);
+    }
+
+    /// Adds the last good versions of bad monitors, as long as they run on.
+    fn add_last_good(&mut self, known: &Known<'_>, next: &mut Next) -> Vec<Rejected> {
+        let max_age = self.settings.last_good_max_age;
+        let mut round = self.memory.last_good.round(self.clock.now(), max_age);
+        let bad = std::mem::take(&mut next.bad).into_iter();
+        let rejected = bad.map(|rejection| {
+            let version = round.bad(&rejection, |id| known.was_good(id));
             let last_good_since =
-                last_good.and_then(|(version, since)| jobs.add(version).is_ok().then_some(since));
+                version.and_then(|(jobs, since)| next.jobs.add(&jobs).is_ok().then_some(since));
             let monitors = self.watched.as_ref().map(|(_, monitors)| monitors);
             let uid = monitors.map(|monitors| monitors.uid(&rejection));
             Rejected {
@@ -202,28 +251,7 @@ impl Preparer {
                 uid: uid.unwrap_or_default(),
             }
         });
-        let rejected = rejected.collect::<Vec<_>>();
-        let next_end = last_good.next_end(max_age);
-        self.memory.last_good = last_good;
-        self.memory.jobs = kept;
-        self.add_file(&global, &around, &mut jobs, &mut additional_errors)?;
-        self.memory.loader.sweep();
-        self.wait_for_discovery(&jobs.list);
-        is_incomplete |= settings_trouble.is_some() || !additional_errors.is_empty();
-        let next_try = is_incomplete.then(|| now + RETRY);
-        Ok(Prepared {
-            global,
-            jobs: jobs.list,
-            applied,
-            rejected,
-            additional_errors,
-            selected: generated.selected,
-            settings_trouble,
-            next_look: [self.memory.assets.next_read(), next_end, next_try]
-                .into_iter()
-                .flatten()
-                .min(),
-        })
+        rejected.collect()
     }
 
     /// What was read from files and Secrets is to be read again.
@@ -323,7 +351,9 @@ impl Preparer {
 
     /// Monitors to text.
     fn generate(&mut self, settings: &operator::Settings) -> Result<Generated, Failure> {
-        let (mut snapshot, mut assets) = (Snapshot::default(), Assets::default());
+        let nothing = Snapshot::default();
+        let (mut snapshot, mut assets) = (&nothing, Assets::default());
+        let generator = &mut self.memory.generator;
         if let Some((informers, monitors)) = &mut self.watched {
             monitors
                 .serve(informers, settings)
@@ -332,15 +362,16 @@ impl Preparer {
                 return Err(Failure::Waiting(missing.to_string()));
             }
             snapshot = monitors.snapshot(&settings.namespace);
-            let wanted = operator::references(&snapshot, settings);
+            let wanted = generator.references(snapshot, settings);
+            let wanted = wanted.map_err(|error| Failure::Refused(error.to_string()))?;
             let (now, max_age) = (self.clock.now(), self.settings.asset_refresh);
             assets = self.memory.assets.fetch(wanted, informers, now, max_age);
         }
-        let generated = self.memory.generator.generate(&snapshot, &assets, settings);
+        let generated = generator.generate(snapshot, &assets, settings);
         generated.map_err(|error| Failure::Refused(error.to_string()))
     }
 
-    /// The frame; jobs loaded under another one are forgotten, as they inherit from it.
+    /// The frame, the same as before if its text is.
     fn global(&mut self, head: &str) -> Result<Arc<Global>, Failure> {
         if let Some((text, global)) = &self.memory.global
             && text == head
@@ -358,22 +389,31 @@ impl Preparer {
             .loader
             .load(head.as_bytes(), &cx)
             .map_err(|error| Failure::Refused(error.to_string()))?;
-        self.memory.jobs.clear();
-        self.memory.file_jobs.clear();
         self.memory.global = Some((head.to_owned(), Arc::clone(&loaded.global)));
         Ok(loaded.global)
     }
 
-    /// The job of a fragment: the one that runs, if the fragment has not changed.
-    fn job_of(
+    /// The jobs of a monitor that has changed; those of its fragments that have not are the ones that run.
+    fn build_all(
+        &mut self,
+        fragments: &[Fragment],
+        known: &Known<'_>,
+        global: &Arc<Global>,
+        around: &Surroundings,
+    ) -> Result<MonitorJobs, String> {
+        let jobs = fragments.iter().map(|fragment| match known.job(fragment) {
+            Some(job) => Ok(Arc::clone(job)),
+            None => self.load(fragment, global, around),
+        });
+        jobs.collect()
+    }
+
+    fn load(
         &mut self,
         fragment: &Fragment,
         global: &Arc<Global>,
         around: &Surroundings,
     ) -> Result<Arc<Job>, String> {
-        if let Some(job) = self.memory.jobs.get(&fragment.key) {
-            return Ok(Arc::clone(job));
-        }
         let env = |name: &str| self.environment.get(name).map(str::to_owned);
         let cx = config::Context {
             path: "",
@@ -433,8 +473,9 @@ impl Preparer {
                         None => self.build(config, &global.external_labels, around),
                     }
                 });
-            match job.and_then(|job| jobs.add(vec![job]).map(<[_]>::to_vec)) {
-                Ok(added) => built.extend(added),
+            let added = job.and_then(|job| jobs.add(&[Arc::clone(&job)]).map(|()| job));
+            match added {
+                Ok(job) => built.push(job),
                 Err(reason) => errors.push(format!("{owner}: {reason}")),
             }
         }
@@ -490,51 +531,6 @@ impl Preparer {
         let deadline = self.clock.now() + bound;
         let synced = || jobs.iter().all(|job| job.discovery.synced().is_ok());
         while !synced() && self.clock.now() < deadline && !self.stopped.wait(SYNC_LOOK) {}
-    }
-}
-
-/// Jobs of one configuration, each name once.
-#[derive(Debug, Default)]
-struct Jobs {
-    list: Vec<Arc<Job>>,
-    names: HashSet<Text>,
-}
-
-impl Jobs {
-    /// Adds all or none.
-    fn add(&mut self, jobs: Vec<Arc<Job>>) -> Result<&[Arc<Job>], String> {
-        for job in &jobs {
-            let name = &job.scrape.config.job_name;
-            if self.names.contains(name) {
-                return Err(format!(
-                    "found multiple scrape configs with job name {name:?}"
-                ));
-            }
-        }
-        self.names.extend(
-            jobs.iter()
-                .map(|job| Arc::clone(&job.scrape.config.job_name)),
-        );
-        let before = self.list.len();
-        self.list.extend(jobs);
-        Ok(self.list.get(before..).unwrap_or_default())
-    }
-}
-
-/// Whether two fragments are endpoints of one monitor: they stand or fall together.
-fn same_monitor(a: &Owner, b: &Owner) -> bool {
-    monitor_of(a).is_some() && monitor_of(a) == monitor_of(b)
-}
-
-fn monitor_of(owner: &Owner) -> Option<(Kind, &Arc<str>, &Arc<str>)> {
-    match owner {
-        Owner::Monitor {
-            kind,
-            namespace,
-            name,
-            ..
-        } => Some((*kind, namespace, name)),
-        Owner::Additional { .. } => None,
     }
 }
 

@@ -1,7 +1,8 @@
 //! What is known of the running receiver, for status pages, metrics and the embedding program: snapshots only.
 
 use super::admin::{ActiveTarget, DroppedTarget, Health, Monitor, MonitorState, Targets, View};
-use super::prepare::{Failure, Job, Rejected};
+use super::build::{Built, Job};
+use super::prepare::{Failure, Rejected};
 use super::telemetry;
 use crate::config::{self, Config, Global};
 use crate::kube::informers::Informers;
@@ -26,12 +27,17 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub global: Arc<Global>,
-    pub jobs: Vec<Arc<Job>>,
-    pub applied: Vec<(Kind, Arc<str>, Arc<str>)>,
+    /// The jobs, in the order of the document.
+    pub jobs: Arc<[Arc<Job>]>,
+    /// Where they come from.
+    pub monitors: Arc<[Built]>,
+    /// Monitors that are not used as they are, or not at all, and why.
     pub rejected: Vec<Rejected>,
+    /// Additional jobs that are not used, and why.
     pub additional_errors: Vec<String>,
+    /// Monitors by kind that the selectors chose, the rejected ones included.
     pub selected: BTreeMap<Kind, usize>,
-    /// Why the inherited settings are not used.
+    /// Why the inherited settings are not used: the last ones that could be used are.
     pub settings_trouble: Option<String>,
 }
 
@@ -129,7 +135,11 @@ fn fresh(before: Option<&Loaded>, loaded: &Loaded) -> Vec<Rejected> {
 }
 
 fn same_jobs(a: &Loaded, b: &Loaded) -> bool {
-    a.jobs.len() == b.jobs.len() && a.jobs.iter().zip(&b.jobs).all(|(a, b)| Arc::ptr_eq(a, b))
+    a.jobs.len() == b.jobs.len()
+        && a.jobs
+            .iter()
+            .zip(b.jobs.iter())
+            .all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
 fn complaints(loaded: &Loaded) -> BTreeSet<String> {
@@ -248,7 +258,7 @@ impl Overview {
                 reasons.push(health.to_string());
             }
         }
-        for job in state.loaded.iter().flat_map(|loaded| &loaded.jobs) {
+        for job in state.loaded.iter().flat_map(|loaded| loaded.jobs.iter()) {
             if let Err(missing) = job.discovery.synced() {
                 let missing = missing.join(", ");
                 reasons.push(format!("job {}: {missing}", job.scrape.config.job_name));
@@ -294,7 +304,8 @@ impl View for Overview {
         let now = self.clock.now();
         let rejected = loaded.rejected.iter();
         let mut monitors: Vec<_> = rejected.map(|r| rejected_monitor(r, now)).collect();
-        let applied = loaded.applied.iter();
+        let applied = loaded.monitors.iter().filter(|b| b.jobs.is_some());
+        let applied = applied.filter_map(Built::monitor);
         monitors.extend(applied.map(|(kind, namespace, name)| Monitor {
             kind: kind.to_string(),
             namespace: namespace.to_string(),

@@ -1,15 +1,16 @@
 //! The one owner of what runs: it decides when a configuration is prepared, puts a prepared one in place of the running one,
 //! and passes on what discovery finds. It never blocks; whatever takes time happens on other threads.
 
-use super::prepare::{Failure, Job, Prepared, Preparer};
-use super::status::{Board, Loaded};
+use super::build::{Job, common};
+use super::prepare::{Failure, Prepared, Preparer};
+use super::status::Board;
 use crate::discovery::Manager;
 use crate::model::labels::Text;
 use crate::rt::clock::Clock;
 use crate::rt::stop::Stopped;
 use crate::scrape::manager::{JobPlan, Pool};
 use crossbeam_channel::{Receiver, Sender, after, never, select};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -67,8 +68,9 @@ pub(super) struct Supervisor {
     pool: Arc<Pool>,
     discovery: Arc<Manager>,
     board: Arc<Board>,
-    /// The running configuration's jobs by name.
-    jobs: HashMap<Text, Arc<Job>>,
+    /// The running configuration's jobs.
+    jobs: Arc<[Arc<Job>]>,
+    by_name: HashMap<Text, Arc<Job>>,
     pending: Option<Pending>,
     preparing: bool,
     /// When to prepare without any change.
@@ -101,7 +103,8 @@ impl Supervisor {
             pool,
             discovery,
             board,
-            jobs: HashMap::new(),
+            jobs: Arc::default(),
+            by_name: HashMap::new(),
             pending: None,
             preparing: false,
             next_look: None,
@@ -208,45 +211,44 @@ impl Supervisor {
         }
     }
 
-    /// The swap: every job that is unchanged goes on untouched.
+    /// The swap: every job that is unchanged goes on untouched, and costs the comparison of two addresses.
     fn apply(&mut self, prepared: Prepared) {
-        let Prepared {
-            global,
-            jobs,
-            applied,
-            rejected,
-            additional_errors,
-            selected,
-            settings_trouble,
-            next_look,
-        } = prepared;
+        let Prepared { loaded, next_look } = prepared;
         self.next_look = next_look;
         self.ever_applied = true;
-        let plans = jobs.iter().map(|job| JobPlan {
-            job: Arc::clone(&job.scrape),
-            groups: job.groups(),
-        });
-        self.pool.replace(plans.collect());
-        let by_name = jobs
-            .iter()
-            .map(|job| (Arc::clone(&job.scrape.config.job_name), Arc::clone(job)));
-        self.jobs = by_name.collect();
-        self.board.applied(Loaded {
-            global,
-            jobs,
-            applied,
-            rejected,
-            additional_errors,
-            selected,
-            settings_trouble,
-        });
+        let (first, last) = common(&self.jobs, &loaded.jobs, Arc::ptr_eq);
+        let middle = |jobs: &Arc<[_]>| jobs.len() - last - first;
+        let old = self.jobs.iter().skip(first).take(middle(&self.jobs));
+        let new = loaded.jobs.iter().skip(first).take(middle(&loaded.jobs));
+        let gone = old.clone().map(|job| Text::clone(job.name()));
+        let mut gone: HashSet<Text> = gone.collect();
+        let kept: HashSet<_> = old.map(Arc::as_ptr).collect();
+        let mut plans = Vec::new();
+        for job in new {
+            gone.remove(job.name());
+            if !kept.contains(&Arc::as_ptr(job)) {
+                plans.push(JobPlan {
+                    job: Arc::clone(&job.scrape),
+                    groups: job.groups(),
+                });
+                self.by_name
+                    .insert(Text::clone(job.name()), Arc::clone(job));
+            }
+        }
+        let gone: Vec<Text> = gone.into_iter().collect();
+        for name in &gone {
+            self.by_name.remove(name);
+        }
+        self.pool.replace(plans, &gone);
+        self.jobs = Arc::clone(&loaded.jobs);
+        self.board.applied(loaded);
     }
 
     /// Gives the pool the targets of every job for which discovery found something else. A job of a configuration that
     /// is still being prepared is not there yet; its targets are asked for when it is.
     fn pass_on_targets(&self) {
         for found in self.discovery.take_changed() {
-            if let Some(job) = self.jobs.get(found.job_name())
+            if let Some(job) = self.by_name.get(found.job_name())
                 && Arc::ptr_eq(&job.discovery, &found)
                 && let Some(groups) = job.groups()
             {

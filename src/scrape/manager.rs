@@ -55,10 +55,10 @@ impl Default for PoolSettings {
     }
 }
 
-/// A job of a new configuration.
+/// A job that is new or has changed.
 #[derive(Debug, Clone)]
 pub struct JobPlan {
-    /// The job. One that is unchanged is the same `Arc` as before: its targets are left alone.
+    /// The job.
     pub job: Arc<Job>,
     /// What discovery says, if it has said something yet. `None`: the version of this job that runs, if there is one, runs
     /// on until [`Pool::sync`] is called for the new one.
@@ -144,44 +144,23 @@ impl Pool {
         Ok(self)
     }
 
-    /// Puts the jobs of a new configuration in place of the old ones, all at once. Cannot fail, waits for no scrape.
-    /// Jobs that are not in the list end; of their series nothing is written, as upstream.
-    pub fn replace(&self, jobs: Vec<JobPlan>) {
-        let is_running: HashMap<Text, Arc<Job>> = {
-            let state = self.shared.lock();
-            let running = state.jobs.iter();
-            running
-                .map(|(name, entry)| (Arc::clone(name), Arc::clone(&entry.job)))
-                .collect()
-        };
-        let is_unchanged = |job: &Arc<Job>| {
-            let running = is_running.get(&job.config.job_name);
-            running.is_some_and(|running| Arc::ptr_eq(running, job))
-        };
+    /// Goes over to a new configuration, all at once: these jobs are new or have changed, those of these names are gone,
+    /// and all others are left alone. Cannot fail, waits for no scrape. Of the series of jobs that end nothing is written,
+    /// as upstream.
+    pub fn replace(&self, jobs: Vec<JobPlan>, gone: &[Text]) {
         // All that costs time happens before the lock is taken.
         let plans: Vec<_> = jobs
             .into_iter()
             .map(|plan| {
-                let changed = plan.groups.filter(|_| !is_unchanged(&plan.job));
-                let found = changed.map(|groups| self.build(&plan.job, &groups));
+                let found = plan.groups.map(|groups| self.build(&plan.job, &groups));
                 (plan.job, found)
             })
-            .collect();
-        let names: HashSet<Text> = plans
-            .iter()
-            .map(|(job, _)| Arc::clone(&job.config.job_name))
             .collect();
 
         let mut left = Vec::new();
         let mut state = self.shared.lock();
-        let gone: Vec<Text> = state
-            .jobs
-            .keys()
-            .filter(|name| !names.contains(*name))
-            .cloned()
-            .collect();
         for name in gone {
-            left.extend(handover::end_job(&mut state, &name));
+            left.extend(handover::end_job(&mut state, name));
         }
         for (job, found) in plans {
             match found {

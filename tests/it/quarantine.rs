@@ -190,7 +190,7 @@ fn refused_jobs(
         let job = loader.load_job(text(&fragment.yaml).as_bytes(), &global, &cx);
         Some((fragment.owner.clone(), job.err()?.to_string()))
     };
-    Ok(generated.fragments.iter().filter_map(&mut load).collect())
+    Ok(generated.fragments().filter_map(&mut load).collect())
 }
 
 fn context(files: &MemoryFiles) -> Context<'_> {

@@ -227,20 +227,21 @@ fn slots_have_no_hole_and_no_double_over_fifty_swaps() {
     let paths: Vec<String> = (0..20).map(|n| format!("/{n}")).collect();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     let (ours, theirs) = (&paths[..15], &paths[15..]);
-    let untouched = job("untouched");
+    let (untouched, other) = (job("untouched"), ["other".into()]);
     // Swaps fall into scrapes, between them, and onto every phase of the interval.
     for n in 0..250 {
         rig.step();
         if n % 5 == 0 {
             let edited = job_of(config("edited", INTERVAL, 100 + n));
-            let mut jobs = vec![
-                plan(&edited, group(&server, ours)),
-                plan(&untouched, group(&server, theirs)),
-            ];
+            let mut jobs = vec![plan(&edited, group(&server, ours))];
+            if n == 0 {
+                jobs.push(plan(&untouched, group(&server, theirs)));
+            }
             if n % 2 == 0 {
                 jobs.push(plan(&job("other"), group(&server, &["/comes-and-goes"])));
             }
-            rig.pool.replace(jobs);
+            let gone = if n % 2 == 0 { &[][..] } else { &other };
+            rig.pool.replace(jobs, gone);
         }
         rig.settle();
     }
@@ -261,16 +262,17 @@ fn editing_one_job_leaves_the_others_alone() {
     let rig = Rig::new();
     let (edited, other) = (job("edited"), job("other"));
     let groups = |path| group(&server, &[path]);
-    rig.pool.replace(vec![
-        plan(&edited, groups("/edited")),
-        plan(&other, groups("/other")),
-    ]);
+    rig.pool.replace(
+        vec![
+            plan(&edited, groups("/edited")),
+            plan(&other, groups("/other")),
+        ],
+        &[],
+    );
     rig.pass(INTERVAL * 3);
     let slower = job_of(config("edited", INTERVAL * 2, 0));
-    rig.pool.replace(vec![
-        plan(&slower, groups("/edited")),
-        plan(&other, groups("/other")),
-    ]);
+    rig.pool
+        .replace(vec![plan(&slower, groups("/edited"))], &[]);
     rig.pass(INTERVAL * 6);
     check_slots(&rig.recorder.times("/other"), 9);
     // The other interval makes another target of it: the old one ends as upstream ends it.
@@ -289,12 +291,12 @@ fn a_changed_limit_applies_from_the_next_slot_on() {
     let server = Server::start(|_| ok("a 1\nb 2\n"));
     let rig = Rig::new();
     rig.pool
-        .replace(vec![plan(&job("a"), group(&server, &["/m"]))]);
+        .replace(vec![plan(&job("a"), group(&server, &["/m"]))], &[]);
     rig.pass(INTERVAL * 2);
     // Below the two samples of the page.
     let limited = job_of(config("a", INTERVAL, 1));
     rig.pool
-        .replace(vec![plan(&limited, group(&server, &["/m"]))]);
+        .replace(vec![plan(&limited, group(&server, &["/m"]))], &[]);
     rig.pass(INTERVAL * 2);
     check_slots(&rig.recorder.times("/m"), 4);
     let ups: Vec<f64> = rig.recorder.batches.lock().iter().map(|b| b.2).collect();
@@ -306,10 +308,10 @@ fn a_target_that_vanishes_ends_after_two_intervals_and_a_bit() {
     let server = Server::start(|_| ok("a 1\n"));
     let rig = Rig::new();
     let job = job("a");
-    rig.pool.replace(vec![plan(
-        &job,
-        group(&server, &["/stays", "/goes", "/blinks"]),
-    )]);
+    rig.pool.replace(
+        vec![plan(&job, group(&server, &["/stays", "/goes", "/blinks"]))],
+        &[],
+    );
     rig.pass(INTERVAL * 2);
     assert!(rig.pool.sync(&job, &group(&server, &["/stays"])));
     assert_eq!(rig.pool.jobs()[0].active.len(), 1);
@@ -342,12 +344,12 @@ fn a_job_that_is_removed_ends_without_a_trace() {
     let rig = Rig::new();
     let (stays, goes) = (job("stays"), job("goes"));
     let groups = |path| group(&server, &[path]);
-    rig.pool.replace(vec![
-        plan(&stays, groups("/stays")),
-        plan(&goes, groups("/goes")),
-    ]);
+    rig.pool.replace(
+        vec![plan(&stays, groups("/stays")), plan(&goes, groups("/goes"))],
+        &[],
+    );
     rig.pass(INTERVAL * 2);
-    rig.pool.replace(vec![plan(&stays, groups("/stays"))]);
+    rig.pool.replace(Vec::new(), &["goes".into()]);
     let seen = rig.recorder.times("/goes").len();
     rig.pass(INTERVAL * 3);
     assert_eq!(rig.recorder.times("/goes").len(), seen);
@@ -362,14 +364,15 @@ fn a_job_without_discovery_runs_on_until_there_is_some() {
     let server = Server::start(|_| ok("a 1\n"));
     let rig = Rig::new();
     let old = job("a");
-    rig.pool.replace(vec![plan(&old, group(&server, &["/m"]))]);
+    rig.pool
+        .replace(vec![plan(&old, group(&server, &["/m"]))], &[]);
     rig.pass(INTERVAL * 2);
     let new = job_of(config("a", INTERVAL, 7));
     let waiting = JobPlan {
         job: Arc::clone(&new),
         groups: None,
     };
-    rig.pool.replace(vec![waiting]);
+    rig.pool.replace(vec![waiting], &[]);
     rig.pass(INTERVAL * 2);
     assert!(Arc::ptr_eq(&rig.pool.jobs()[0].job, &old));
     assert!(!rig.pool.sync(&old, &[]));
@@ -385,7 +388,7 @@ fn a_panic_costs_one_scrape() {
     let rig = Rig::new();
     let job = job("a");
     rig.pool
-        .replace(vec![plan(&job, group(&server, &["/panics", "/calm"]))]);
+        .replace(vec![plan(&job, group(&server, &["/panics", "/calm"]))], &[]);
     rig.pass(INTERVAL * 4);
     assert_eq!(rig.pool.statistics().panics, 1);
     check_slots(&rig.recorder.times("/calm"), 4);
@@ -402,8 +405,10 @@ fn status_tells_what_became_of_each_target() {
         _ => Reply::Bytes(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec()),
     });
     let rig = Rig::new();
-    rig.pool
-        .replace(vec![plan(&job("a"), group(&server, &["/up", "/down"]))]);
+    rig.pool.replace(
+        vec![plan(&job("a"), group(&server, &["/up", "/down"]))],
+        &[],
+    );
     let health = || -> BTreeMap<String, (Health, Option<Box<str>>)> {
         let status = rig.pool.jobs().remove(0);
         let active = status.active.into_iter();
@@ -443,16 +448,19 @@ fn check_hanging(max_workers: usize, want_workers: std::ops::RangeInclusive<usiz
     let (pool, recorder) = real(max_workers);
     let hanging: Vec<String> = (0..40).map(|n| format!("/hangs/{n}")).collect();
     let hanging: Vec<&str> = hanging.iter().map(String::as_str).collect();
-    pool.replace(vec![
-        plan(
-            &job_of(config("slow", INTERVAL, 0)),
-            group(&server, &hanging),
-        ),
-        plan(
-            &job_of(config("fast", Duration::from_millis(100), 0)),
-            group(&server, &["/fast"]),
-        ),
-    ]);
+    pool.replace(
+        vec![
+            plan(
+                &job_of(config("slow", INTERVAL, 0)),
+                group(&server, &hanging),
+            ),
+            plan(
+                &job_of(config("fast", Duration::from_millis(100), 0)),
+                group(&server, &["/fast"]),
+            ),
+        ],
+        &[],
+    );
     let mut most = 0;
     until(|| {
         most = most.max(pool.statistics().workers);
@@ -484,12 +492,15 @@ fn at_its_cap_the_pool_still_serves_those_that_answer() {
 fn after_a_stop_nothing_is_delivered() {
     let server = Server::start(|_| Reply::Hang);
     let (pool, recorder) = real(10);
-    pool.replace(vec![plan(
-        &job_of(config("a", Duration::from_secs(60), 0)),
-        group(&server, &[]),
-    )]);
+    pool.replace(
+        vec![plan(
+            &job_of(config("a", Duration::from_secs(60), 0)),
+            group(&server, &[]),
+        )],
+        &[],
+    );
     let job = job_of(config("b", Duration::from_secs(1), 0));
-    pool.replace(vec![plan(&job, group(&server, &["/a", "/b"]))]);
+    pool.replace(vec![plan(&job, group(&server, &["/a", "/b"]))], &[]);
     until(|| server.asked().len() == 2);
     let start = Instant::now();
     pool.stop(Duration::from_millis(20));
@@ -511,7 +522,7 @@ fn a_scrape_that_ends_in_time_is_delivered_while_stopping() {
     });
     let (pool, recorder) = real(10);
     let job = job_of(config("a", Duration::from_secs(5), 0));
-    pool.replace(vec![plan(&job, group(&server, &["/a"]))]);
+    pool.replace(vec![plan(&job, group(&server, &["/a"]))], &[]);
     until(|| server.asked().len() == 1);
     pool.stop(Duration::from_secs(30));
     assert_eq!(recorder.times("/a").len(), 1);

@@ -4,7 +4,7 @@ use super::json::compare;
 use super::{Outcome, one};
 use prometheus_operator_receiver::kube::manifest::{self, Object};
 use prometheus_operator_receiver::operator::{
-    self, Assets, Features, Settings, Snapshot, TLS_ASSETS_DIR, Workload, expand,
+    self, Assets, Features, Generator, Settings, Snapshot, TLS_ASSETS_DIR, Workload, expand,
 };
 use prometheus_operator_receiver::wire::yaml::serde::from_str;
 use serde::Deserialize;
@@ -195,7 +195,8 @@ fn references_are_complete(
     config: &str,
 ) -> Result<(), String> {
     let mut needed = Assets::default();
-    for id in operator::references(snapshot, settings) {
+    let ids = Generator::default().references(snapshot, settings);
+    for id in ids.map_err(|error| error.to_string())? {
         if let Some(asset) = assets.get(&id) {
             needed.insert(id, asset.clone());
         }

@@ -85,11 +85,23 @@ impl<'p> Page<'p> {
             .unwrap_or(rest.len())
     }
 
-    /// The end of a bare name at `i`. Names come again and again: what equals `known`, the last one, is not looked at singly.
+    /// The end of a bare name at `i`. Names come again and again: what they share with `known`, the last one, is not looked at singly.
     pub(super) fn name_end(&self, i: usize, known: Span, class: u8) -> usize {
-        let known = self.get(known);
-        let is_known = self.from(i).starts_with(known);
-        self.skip(if is_known { i + known.len() } else { i }, class)
+        let (at, length) = (known.0 as usize, (known.1 - known.0) as usize);
+        self.skip(
+            i + common_length(self.from(at), self.from(i), length),
+            class,
+        )
+    }
+
+    /// A piece without its escapes, if the page has any.
+    fn unescaped(&self, span: Span, unescape: fn(&'p [u8]) -> Cow<'p, [u8]>) -> Cow<'p, [u8]> {
+        let text = self.get(span);
+        if self.escapes {
+            unescape(text)
+        } else {
+            Cow::Borrowed(text)
+        }
     }
 
     pub(super) fn skip_nul(&self, mut i: usize) -> usize {
@@ -165,6 +177,24 @@ impl<'p> Page<'p> {
     }
 }
 
+/// How many bytes two texts have in common at their beginning, at most `most`. They are short, and then eight bytes at a time
+/// beat a call.
+fn common_length(a: &[u8], b: &[u8], most: usize) -> usize {
+    let mut same = 0;
+    for (x, y) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
+        let differing = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
+        if differing != 0 {
+            return most.min(same + differing.trailing_zeros() as usize / 8);
+        }
+        same += 8;
+        if same >= most {
+            return most;
+        }
+    }
+    let rest = a.iter().zip(b).skip(same);
+    most.min(same + rest.take_while(|(x, y)| x == y).count())
+}
+
 /// The first quote. Most values are short, and then eight bytes at a time beat a call.
 fn find_quote(text: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 255;
@@ -216,17 +246,18 @@ impl LabelAt {
         {
             return None;
         }
-        let whole = page.get((name.0, value.1 + 1));
+        let whole = (value.1 + 1 - name.0) as usize;
         let value_at = i + (value.0 - name.0) as usize;
-        let end = if text.starts_with(whole) {
-            i + whole.len()
-        } else if text.starts_with(page.get((name.0, value.0))) && !page.escapes && page.utf8 {
-            let length = find_quote(page.from(value_at))?;
-            let value = span(value_at, value_at + length);
-            if !may_break && memchr::memchr(b'\n', page.get(value)).is_some() {
+        let same = i + common_length(page.from(name.0 as usize), text, whole);
+        let end = if same == i + whole {
+            same
+        } else if same >= value_at && !page.escapes && page.utf8 {
+            // There is no quote in what the values share.
+            let quote = same + find_quote(page.from(same))?;
+            if !may_break && memchr::memchr(b'\n', page.get(span(same, quote))).is_some() {
                 return None;
             }
-            value_at + length + 1
+            quote + 1
         } else {
             return None;
         };
@@ -272,7 +303,7 @@ impl<'p> Sample<'p> {
     pub(super) fn entry<'e>(
         &'e self,
         step: Step,
-        unescape: fn(&'e [u8]) -> Cow<'e, [u8]>,
+        unescape: fn(&'p [u8]) -> Cow<'p, [u8]>,
         start: i64,
         exemplars: &'e [Exemplar],
     ) -> Entry<'e> {
@@ -281,7 +312,7 @@ impl<'p> Sample<'p> {
             Step::Comment(text) => Entry::Comment(get(text)),
             Step::Help { name, text } => Entry::Help {
                 name: get(name),
-                text: unescape(get(text)),
+                text: self.page.unescaped(text, unescape),
             },
             Step::Type { name, kind } => Entry::Type {
                 name: get(name),
@@ -347,7 +378,7 @@ const UNIT_LABEL: &str = "__unit__";
 impl LabelSource for Sample<'_> {
     fn labels(&self, out: &mut LabelList) {
         out.clear();
-        let name = unescape(self.page.get(self.name));
+        let name = self.page.unescaped(self.name, unescape);
         let family = FamilyLabels {
             name: &name,
             kind: self.kind,
@@ -359,11 +390,11 @@ impl LabelSource for Sample<'_> {
             out.push(METRIC_NAME, &name);
         }
         for label in &self.labels {
-            let name = unescape(self.page.get(label.name));
+            let name = self.page.unescaped(label.name, unescape);
             if self.type_and_unit && family.replaces(&name) {
                 continue;
             }
-            let value = unescape(self.page.get(label.value));
+            let value = self.page.unescaped(label.value, unescape);
             let bound = match self.kind {
                 MetricKind::Histogram => *name == *b"le",
                 MetricKind::Summary => *name == *b"quantile",

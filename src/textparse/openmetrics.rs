@@ -39,7 +39,7 @@ pub(super) struct Cursor<'p> {
 }
 
 /// All series below a unit may get it as a label, however short their lines are.
-const LONGEST_UNIT: usize = 1024;
+const LONGEST_UNIT: usize = 128;
 
 /// What is done with the exemplar of a line.
 enum Exemplars<'a> {
@@ -248,7 +248,7 @@ impl<'p> Cursor<'p> {
         self.unit = unit;
         let text = self.page.get(unit);
         if text.len() > LONGEST_UNIT {
-            let what = "the unit has more than 1024 bytes";
+            let what = "the unit has more than 128 bytes";
             return Err(self.page.error(unit.0 as usize, what));
         }
         let stem = self.page.get(name).strip_suffix(text);

@@ -2,7 +2,8 @@
 
 use super::lookup::Loader;
 use super::monitor::Monitor;
-use super::settings::{ScrapeClass, Settings, Spec, Workload};
+use super::settings::{Settings, Workload};
+use super::spec::{ScrapeClass, Spec};
 use super::version::{Minimum, Version};
 use super::{Error, relabel, validate};
 use crate::wire::yaml::emit::{Tree, map};

@@ -8,6 +8,7 @@
 //! would otherwise differ; `manual::compatibility` has the list.
 
 mod assets;
+mod carried_over;
 mod context;
 pub mod expand;
 mod generate;
@@ -18,15 +19,18 @@ mod relabel;
 mod select;
 mod settings;
 mod snapshot;
+mod spec;
 mod url;
 mod validate;
 mod version;
 mod x509;
 
 pub use assets::{Asset, AssetId, AssetKind, Assets};
+pub use carried_over::NotCarriedOver;
 pub use generator::Generator;
-pub use settings::{Features, NotCarriedOver, Placeholders, Settings, Spec, Workload};
+pub use settings::{Features, Placeholders, Settings, Workload};
 pub use snapshot::{Namespace, Snapshot};
+pub use spec::Spec;
 pub use version::Version;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 
 use super::super::context::Context;
 use super::super::lookup::{Cache, TlsAsset};
-use super::super::settings::ScrapeClass;
+use super::super::spec::ScrapeClass;
 use super::super::version;
 use crate::monitoring::{
     Authorization, BasicAuth, KeySelector, OAuth2, Proxy, SecretOrConfigMap, Tls,

@@ -4,7 +4,7 @@ use super::super::Kind;
 use super::super::context::{Context, labels};
 use super::super::monitor::{Endpoint, Monitor};
 use super::super::relabel;
-use super::super::settings::ObjectReference;
+use super::super::spec::ObjectReference;
 use crate::monitoring::IntOrString;
 use crate::wire::yaml::emit::{Tree, map};
 

@@ -13,6 +13,8 @@ use std::sync::Arc;
 /// One job, ready to be scraped. Shared by all configurations in which it is unchanged.
 #[derive(Debug)]
 pub(super) struct Job {
+    /// Its name, kept here since every configuration asks every job for it.
+    pub name: Text,
     /// What is scraped how.
     pub scrape: Arc<scrape::job::Job>,
     /// Its targets, as discovery finds them.
@@ -20,11 +22,6 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Its name.
-    pub(super) fn name(&self) -> &Text {
-        &self.scrape.config.job_name
-    }
-
     /// What discovery found, if everything it needs was seen once.
     pub(super) fn groups(&self) -> Option<Vec<Arc<TargetGroup>>> {
         self.discovery
@@ -156,11 +153,11 @@ impl Jobs {
     /// Adds all or none.
     pub(super) fn add(&mut self, jobs: &[Arc<Job>]) -> Result<(), String> {
         for (i, job) in jobs.iter().enumerate() {
-            if !self.names.insert(Text::clone(job.name())) {
+            if !self.names.insert(Text::clone(&job.name)) {
                 for added in jobs.iter().take(i) {
-                    self.names.remove(added.name());
+                    self.names.remove(&added.name);
                 }
-                let name = job.name();
+                let name = &job.name;
                 return Err(format!(
                     "found multiple scrape configs with job name {name:?}"
                 ));
@@ -168,5 +165,28 @@ impl Jobs {
         }
         self.list.extend_from_slice(jobs);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(a: &str, b: &str, want: (usize, usize)) {
+        let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+        assert_eq!(common(&a, &b, |a, b| a == b), want, "{a:?} {b:?}");
+    }
+
+    #[test]
+    fn beginnings_and_ends_do_not_overlap() {
+        check("", "", (0, 0));
+        check("abc", "abc", (3, 0));
+        check("abc", "axc", (1, 1));
+        check("abc", "ac", (1, 1));
+        check("aa", "aaa", (2, 0));
+        check("aab", "ab", (1, 1));
+        check("abc", "xyz", (0, 0));
+        check("abc", "", (0, 0));
     }
 }

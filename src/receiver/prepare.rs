@@ -13,7 +13,7 @@ use crate::config::{self, Global, Loader, ScrapeConfig};
 use crate::discovery::Manager;
 use crate::http::client::{Client, Surroundings};
 use crate::kube::informers::Informers;
-use crate::model::labels::Labels;
+use crate::model::labels::{Labels, Text};
 use crate::operator::{
     self, Assets, Cause, Fragment, Generated, Generator, Owner, Rejection, Snapshot,
 };
@@ -501,7 +501,11 @@ impl Preparer {
             Arc::clone(&self.counters),
             log,
         ));
-        Ok(Arc::new(Job { scrape, discovery }))
+        Ok(Arc::new(Job {
+            name: Text::clone(&scrape.config.job_name),
+            scrape,
+            discovery,
+        }))
     }
 
     /// The log of failed scrapes at a path; jobs with the same path share it.
@@ -553,3 +557,6 @@ fn rejection(owner: &Owner, reason: &str) -> Option<Rejection> {
         reason: format!("endpoint {endpoint}: {reason}"),
     })
 }
+
+#[cfg(test)]
+mod tests;

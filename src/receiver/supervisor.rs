@@ -220,19 +220,18 @@ impl Supervisor {
         let middle = |jobs: &Arc<[_]>| jobs.len() - last - first;
         let old = self.jobs.iter().skip(first).take(middle(&self.jobs));
         let new = loaded.jobs.iter().skip(first).take(middle(&loaded.jobs));
-        let gone = old.clone().map(|job| Text::clone(job.name()));
+        let gone = old.clone().map(|job| Text::clone(&job.name));
         let mut gone: HashSet<Text> = gone.collect();
         let kept: HashSet<_> = old.map(Arc::as_ptr).collect();
         let mut plans = Vec::new();
         for job in new {
-            gone.remove(job.name());
+            gone.remove(&job.name);
             if !kept.contains(&Arc::as_ptr(job)) {
                 plans.push(JobPlan {
                     job: Arc::clone(&job.scrape),
                     groups: job.groups(),
                 });
-                self.by_name
-                    .insert(Text::clone(job.name()), Arc::clone(job));
+                self.by_name.insert(Text::clone(&job.name), Arc::clone(job));
             }
         }
         let gone: Vec<Text> = gone.into_iter().collect();

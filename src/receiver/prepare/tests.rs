@@ -1,0 +1,182 @@
+use super::*;
+use crate::kube::Tuning;
+use crate::receiver::monitors::Scope;
+use crate::receiver::parts;
+use crate::receiver::settings::Source;
+use crate::rt::clock::SystemClock;
+use crate::rt::stop::{self, Stopper};
+use crossbeam_channel::{Receiver, bounded};
+use std::fmt::Write;
+use tempfile::TempDir;
+
+/// A preparer whose API server is a folder.
+struct Rig {
+    folder: TempDir,
+    informers: Informers,
+    changes: Receiver<()>,
+    preparer: Preparer,
+    _stopper: Stopper,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = SystemClock::shared();
+        let environment = Environment::default();
+        let surroundings = parts::surroundings(&environment);
+        let mut settings = Settings {
+            source: Source::Folder(folder.path().to_owned()),
+            ..Settings::default()
+        };
+        let informers =
+            parts::informers(&mut settings, &environment, &surroundings.tls, &clock).unwrap();
+        let informers = informers.unwrap();
+        settings.prometheus = for_run(settings.prometheus, None, &environment).unwrap();
+        let discovery = Manager::start(crate::discovery::Surroundings {
+            informers: Some(informers.clone()),
+            http: surroundings.clone(),
+            tuning: Tuning::default(),
+            clock: Arc::clone(&clock),
+        });
+        let (changed, changes) = bounded(1);
+        let (stopper, stopped) = stop::pair();
+        let monitors = Monitors::subscribe(&informers, Scope::default(), &changed).unwrap();
+        let preparer = Preparer {
+            settings: Arc::new(settings),
+            next_settings: Arc::default(),
+            environment,
+            clock,
+            stopped,
+            watched: Some((informers.clone(), monitors)),
+            inherited: None,
+            discovery: Arc::new(discovery.unwrap()),
+            surroundings,
+            options: scrape::job::Options::default(),
+            counters: Arc::default(),
+            memory: Memory::default(),
+        };
+        Self {
+            folder,
+            informers,
+            changes,
+            preparer,
+            _stopper: stopper,
+        }
+    }
+
+    /// Writes a monitor with an endpoint for each port.
+    fn write(&self, kind: &str, name: &str, ports: &[&str]) {
+        let endpoints = match kind {
+            "PodMonitor" => "podMetricsEndpoints",
+            _ => "endpoints",
+        };
+        let mut text = format!(
+            "apiVersion: monitoring.coreos.com/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: shop}}\n\
+             spec:\n  selector: {{}}\n  {endpoints}:\n"
+        );
+        for port in ports {
+            writeln!(text, "  - port: '{port}'").unwrap();
+        }
+        let path = self.folder.path().join(format!("{kind}-{name}.yaml"));
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Prepares until what the folder holds is there.
+    fn prepare_until(&mut self, what: impl Fn(&Loaded) -> bool) -> Loaded {
+        loop {
+            self.informers.refresh();
+            let told = self.changes.recv_timeout(Duration::from_secs(60));
+            told.expect("nothing changes");
+            match self.preparer.prepare() {
+                Ok(prepared) if what(&prepared.loaded) => return prepared.loaded,
+                Ok(_) | Err(Failure::Waiting(_)) => {}
+                Err(refused) => panic!("{refused:?}"),
+            }
+        }
+    }
+}
+
+/// What is in the second configuration that was not in the first: texts of monitors, jobs by name.
+fn fresh(before: &Loaded, now: &Loaded) -> (usize, Vec<String>) {
+    let known = |new: &&Built| {
+        let mut old = before.monitors.iter();
+        old.any(|old| Arc::ptr_eq(&old.fragments, &new.fragments))
+    };
+    let texts = now.monitors.iter().filter(|built| !known(built)).count();
+    let known = |new: &&Arc<Job>| before.jobs.iter().any(|old| Arc::ptr_eq(old, new));
+    let jobs = now.jobs.iter().filter(|job| !known(job));
+    (texts, jobs.map(|job| job.name.to_string()).collect())
+}
+
+fn names(loaded: &Loaded) -> Vec<String> {
+    loaded.jobs.iter().map(|job| job.name.to_string()).collect()
+}
+
+#[test]
+fn one_change_costs_one_job() {
+    let mut rig = Rig::new();
+    for n in 0..8 {
+        rig.write("ServiceMonitor", &format!("s{n}"), &["a", "b"]);
+        rig.write("PodMonitor", &format!("p{n}"), &["a"]);
+    }
+    // Prometheus refuses these two jobs: what surrounds them is found again all the same.
+    rig.write("ServiceMonitor", "s0-bad", &["("]);
+    rig.write("PodMonitor", "p9-bad", &["("]);
+    let first = rig.prepare_until(|loaded| loaded.jobs.len() == 24);
+    assert_eq!(first.rejected.len(), 2);
+
+    // An endpoint changes: its monitor is written anew, its neighbour in it and all others stay.
+    rig.write("ServiceMonitor", "s4", &["a", "c"]);
+    let port = |job: &Job, port: &str| {
+        let rules = format!("{:?}", job.scrape.config.target_rules);
+        rules.contains(&format!("\"{port}\""))
+    };
+    let second = rig.prepare_until(|loaded| loaded.jobs.iter().any(|job| port(job, "c")));
+    assert_eq!(names(&second), names(&first));
+    let changed = vec!["serviceMonitor/shop/s4/1".to_owned()];
+    assert_eq!(fresh(&first, &second), (1, changed));
+    assert!(
+        second
+            .jobs
+            .iter()
+            .zip(first.jobs.iter())
+            .all(|(a, b)| Arc::ptr_eq(&a.discovery, &b.discovery))
+    );
+
+    // One comes, one goes, two change at once.
+    rig.write("ServiceMonitor", "s2-new", &["a"]);
+    std::fs::remove_file(rig.folder.path().join("ServiceMonitor-s6.yaml")).unwrap();
+    rig.write("ServiceMonitor", "s0", &["d", "b"]);
+    rig.write("PodMonitor", "p7", &["e"]);
+    let third = rig.prepare_until(|loaded| {
+        let has = |what| loaded.jobs.iter().any(|job| port(job, what));
+        loaded.jobs.len() == 23 && has("d") && has("e")
+    });
+    // An agent's PodMonitors come first.
+    let changed = [
+        "podMonitor/shop/p7/0",
+        "serviceMonitor/shop/s0/0",
+        "serviceMonitor/shop/s2-new/0",
+    ];
+    assert_eq!(
+        fresh(&second, &third),
+        (3, changed.map(str::to_owned).to_vec())
+    );
+    let mut want = names(&second);
+    want.retain(|name| !name.contains("/s6/"));
+    let at = want.iter().position(|name| name.contains("/s3/")).unwrap();
+    want.insert(at, "serviceMonitor/shop/s2-new/0".to_owned());
+    assert_eq!(names(&third), want);
+
+    // One turns bad: its last good jobs run on, the same as before.
+    rig.write("ServiceMonitor", "s3", &["a", "("]);
+    let fourth = rig.prepare_until(|loaded| loaded.rejected.len() == 3);
+    assert_eq!(fresh(&third, &fourth), (1, Vec::new()));
+    assert_eq!(fourth.jobs.len(), 23);
+    // And is good again.
+    rig.write("ServiceMonitor", "s3", &["a", "b"]);
+    let fifth = rig.prepare_until(|loaded| loaded.rejected.len() == 2);
+    let changed = [0, 1].map(|n| format!("serviceMonitor/shop/s3/{n}"));
+    assert_eq!(fresh(&third, &fifth), (1, changed.to_vec()));
+    assert_eq!(names(&fifth), names(&third));
+}

@@ -11,6 +11,7 @@ use crate::model::hash::Fnv1a;
 use crate::operator::{self, Placeholders};
 use crate::rt::clock::Clock;
 use crate::rt::files::Disk;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -128,20 +129,32 @@ pub(super) fn for_run(
     environment: &Environment,
 ) -> Result<operator::Settings, operator::Error> {
     let mut generator = settings.for_run()?;
-    // Without shards the number of a pod says nothing: every pod scrapes everything.
-    let ordinal = pod_ordinal(environment).filter(|_| generator.spec.shards() > 1);
-    let shard = shard.or(ordinal).unwrap_or(0);
-    let mut values = operator::expand::pod_environment(&generator, shard, 0);
+    let mut values = pod_environment(&generator, shard, environment);
     for name in ["POD_NAME", "NODE_NAME"] {
-        if let Some(value) = environment
-            .get(name)
-            .or_else(|| environment.get("HOSTNAME"))
-        {
-            values.insert(name.to_owned(), value.to_owned());
-        }
+        let host = environment
+            .get("HOSTNAME")
+            .filter(|_| environment.get(name).is_none());
+        values.extend(host.map(|host| (name.to_owned(), host.to_owned())));
     }
     generator.placeholders = Placeholders::new(values);
     Ok(generator)
+}
+
+/// The variables of a pod: upstream's for the shard, unless the environment says otherwise.
+pub(super) fn pod_environment(
+    generator: &operator::Settings,
+    shard: Option<u32>,
+    environment: &Environment,
+) -> BTreeMap<String, String> {
+    // Without shards the number of a pod says nothing: every pod scrapes everything.
+    let ordinal = pod_ordinal(environment).filter(|_| generator.spec.shards() > 1);
+    let shard = shard.or(ordinal).unwrap_or(0);
+    let mut values = operator::expand::pod_environment(generator, shard, 0);
+    for name in ["POD_NAME", "NODE_NAME"] {
+        let value = environment.get(name).map(str::to_owned);
+        values.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    values
 }
 
 /// A shard that there is not has no targets: worth a word.

@@ -2,6 +2,7 @@
 
 use super::error::{Error, ErrorKind};
 use super::inherit::Inherit;
+use super::parts;
 use crate::operator::{self, NotCarriedOver};
 use crate::wire::yaml;
 use serde::de::Error as _;
@@ -142,6 +143,20 @@ impl Settings {
             *spec = Value::Object(fields);
         }
         operator::Settings::from_prometheus(&object)
+    }
+
+    /// The variables that stand in the generated text as `$(NAME)`, for the pod of our shard: that of these settings, else
+    /// `SHARD`, else the number in `POD_NAME`. `POD_NAME` and `NODE_NAME` of the environment go over upstream's.
+    ///
+    /// # Errors
+    /// `SHARD` is no number.
+    pub fn pod_environment(
+        &self,
+        generator: &operator::Settings,
+        environment: &Environment,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        let shard = parts::shard(self, environment)?;
+        Ok(parts::pod_environment(generator, shard, environment))
     }
 
     /// The settings, unless they contradict each other.

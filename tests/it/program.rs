@@ -15,14 +15,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 type Text = Arc<Mutex<String>>;
 
-struct Program {
+pub(super) struct Program {
     child: Child,
     out: Text,
-    err: Text,
+    pub(super) err: Text,
 }
 
 impl Program {
-    fn start(args: &[&str]) -> Self {
+    pub(super) fn start(args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_promop"))
             .args(args)
             .env_clear()
@@ -44,7 +44,7 @@ impl Program {
         );
     }
 
-    fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+    pub(super) fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
         until(what, holds, || self.err.lock().unwrap().clone());
     }
 
@@ -110,7 +110,7 @@ fn until(what: &str, holds: impl Fn() -> bool, log: impl Fn() -> String) {
     }
 }
 
-fn free_address() -> SocketAddr {
+pub(super) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -118,7 +118,7 @@ fn free_address() -> SocketAddr {
 }
 
 /// The body behind a path of the status endpoints; empty if nobody answers.
-fn page(address: SocketAddr, path: &str) -> String {
+pub(super) fn page(address: SocketAddr, path: &str) -> String {
     let Ok(mut stream) = TcpStream::connect(address) else {
         return String::new();
     };
@@ -346,4 +346,47 @@ fn exit_codes() {
         "",
     );
     check(&["generate", &good], 3, "scrape_configs: []\n", "no kind");
+}
+
+/// A case's expanded text, as the pod with these variables would see it.
+#[track_caller]
+fn check_expanded(case: &str, args: &[&str], variables: &[(&str, &str)]) {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden/generate")
+        .join(case);
+    let done = Command::new(env!("CARGO_BIN_EXE_promop"))
+        .args(["generate", "--expand"])
+        .args(args)
+        .arg(case.join("in"))
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let want = std::fs::read_to_string(case.join("expanded.yaml")).unwrap();
+    let got = String::from_utf8_lossy(&done.stdout);
+    assert!(
+        got == want,
+        "{}: {got}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
+#[test]
+fn generate_expands_for_the_shard_that_is_named() {
+    check_expanded("shards-one-server", &[], &[]);
+    check_expanded("shards-four-agent", &["--shard", "1"], &[]);
+    check_expanded("shards-four-agent", &[], &[("SHARD", "1")]);
+    check_expanded("sharding-topology", &["--shard", "3"], &[("SHARD", "1")]);
+    check_expanded("sharding-topology-uneven", &[], &[("SHARD", "4")]);
+    // The number at the end of this name is that of the replica.
+    let pod = ("POD_NAME", "prometheus-main-shard-2-1");
+    check_expanded("shards-three-server", &["--shard", "2"], &[pod]);
+    let pod = ("POD_NAME", "prom-agent-default-3");
+    check_expanded("default-workload-agent", &[], &[pod]);
+    check(
+        &["generate", "--expand", "--shard", "x", "."],
+        2,
+        "",
+        "--shard: x is no number",
+    );
 }

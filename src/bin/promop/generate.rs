@@ -6,6 +6,7 @@ use crate::cli::Args;
 use crate::run;
 use prometheus_operator_receiver::kube::manifest::{self, Object};
 use prometheus_operator_receiver::operator::{self, Assets, Generated, Settings, Snapshot, expand};
+use prometheus_operator_receiver::receiver::{self, Environment};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,8 @@ use std::path::{Path, PathBuf};
 /// The input cannot be read, or the settings do not allow a configuration.
 pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
     let mut input = read_input(args.input.as_deref().ok_or("no input")?)?;
-    let (settings, shard) = settings(args, &input.others)?;
+    let ours = run::settings(args)?;
+    let settings = settings(args, &ours, &input.others)?;
     let generated = generated(args, &mut input, &settings)?;
     let rejected = generated.rejected.iter();
     let complaints = &mut input.complaints;
@@ -24,7 +26,8 @@ pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
         eprintln!("promop: {complaint}");
     }
     if args.expand {
-        let pod = expand::pod_environment(&settings, shard, 0);
+        let pod = ours.pod_environment(&settings, &Environment::new(run::environment()));
+        let pod = pod.map_err(|err| format!("{err:#}"))?;
         let env = |name: &str| pod.get(name).cloned();
         print!("{}", expand::expand(&generated.document(), &env));
     } else {
@@ -95,10 +98,12 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// What the chosen object says, else the defaults; flags and the settings file win. And the shard.
-fn settings(args: &Args, objects: &[Object]) -> Result<(Settings, u32), String> {
-    let ours = run::settings(args)?;
-    let shard = ours.shard.unwrap_or(0);
+/// What the chosen object says, else the defaults; flags and the settings file win.
+fn settings(
+    args: &Args,
+    ours: &receiver::Settings,
+    objects: &[Object],
+) -> Result<Settings, String> {
     let in_file = ours.inherit.as_ref().map(ToString::to_string);
     let settings = match inherited(args.inherit.as_deref().or(in_file.as_deref()), objects)? {
         Some(object) => {
@@ -111,9 +116,9 @@ fn settings(args: &Args, objects: &[Object]) -> Result<(Settings, u32), String> 
             }
             settings
         }
-        None => ours.prometheus,
+        None => ours.prometheus.clone(),
     };
-    Ok((settings, shard))
+    Ok(settings)
 }
 
 /// The object to inherit from: the named one, or the only one.

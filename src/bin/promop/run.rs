@@ -10,6 +10,7 @@ use prometheus_operator_receiver::receiver::{Receiver, Settings, Source};
 use prometheus_operator_receiver::rt::files::Disk;
 use prometheus_operator_receiver::translate;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
 
 /// Scrapes until SIGTERM or SIGINT.
@@ -17,11 +18,7 @@ use std::io;
 /// # Errors
 /// The settings cannot be honoured, or the receiver cannot be started.
 pub(crate) fn run(args: &Args) -> Result<Exit, String> {
-    // A variable that is no text cannot be one that is read here.
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    let environment: BTreeMap<String, String> = std::env::vars_os().filter_map(text).collect();
+    let environment = environment();
     logging::start(
         args.log_level,
         environment.get("RUST_LOG").map(String::as_str),
@@ -77,6 +74,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
     Ok(Exit::Fine)
 }
 
+/// The variables of the environment. One that is no text cannot be one that is read here.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
 /// The settings file, with what flags say in its place.
 pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
     let mut settings = match &args.settings {
@@ -128,7 +133,6 @@ pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
 mod tests {
     use super::*;
     use crate::cli::{Command, parse_args};
-    use std::ffi::OsString;
     use std::io::Write;
     use std::time::Duration;
 

@@ -143,6 +143,8 @@ impl<'n, 'l> Decoder<'n, 'l> {
         let found = match &node.data {
             Data::Sequence(_) => "a list".to_owned(),
             Data::Mapping(_) => "a mapping".to_owned(),
+            // `basic_auth: …` or `authorization: …` with nothing but a password behind it: it is not repeated.
+            _ if matches!(want, "a mapping" | "a list") => "a single value".to_owned(),
             _ => {
                 let short = node
                     .tag

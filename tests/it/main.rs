@@ -30,5 +30,6 @@ mod quarantine;
 mod receiver;
 mod rejected;
 mod scrape;
+mod secrets;
 mod swap;
 mod textparse;

@@ -1,6 +1,9 @@
 //! Settings inherited from an object of the folder: they apply, follow its changes, and outlive its mistakes.
 
+use super::fake::apiserver::{self, Then, event, list, watch};
 use super::receiver::{monitored, page, start, wait_status, write};
+use super::rejected::from_api;
+use crossbeam_channel::bounded;
 use prometheus_operator_receiver::Running;
 use std::path::Path;
 
@@ -125,4 +128,58 @@ fn the_shard_holds_for_what_is_inherited() {
     let text = running.config_text();
     assert!(text.contains("modulus: 4"), "{text}");
     assert!(!text.contains("$("), "{text}");
+}
+
+/// The same from an API server: the object's watch tells of each change.
+#[track_caller]
+fn check_watched(inherit: &str, resource: &'static str) {
+    let object = |version: u32, cluster: &str| {
+        format!(
+            r#"{{"metadata":{{"name":"k8s","namespace":"monitoring","uid":"u","resourceVersion":"{version}"}},"spec":{{"podMonitorSelector":{{}},"externalLabels":{{"cluster":"{cluster}"}}}}}}"#
+        )
+    };
+    let (events, told) = bounded::<String>(0);
+    let first = object(1, "one");
+    let server = apiserver::start(move |asked, is_watch, _| {
+        let path = asked.path().split('?').next().unwrap_or_default();
+        match (path.ends_with(resource), is_watch) {
+            (true, true) => match told.recv() {
+                Ok(event) => watch(&[event], Then::End),
+                Err(_) => watch(&[], Then::Silence),
+            },
+            (true, false) => {
+                let of_one = "fieldSelector=metadata%2Ename%3Dk8s";
+                assert!(asked.path().contains(of_one), "{asked:?}");
+                list("1", "", &[&first])
+            }
+            (false, true) => watch(&[], Then::Silence),
+            (false, false) => list("1", "", &[]),
+        }
+    });
+    let running = from_api(&server, &format!("inherit: {inherit}"));
+    wait_text(&running, "cluster: one");
+    events.send(event("MODIFIED", &object(2, "two"))).unwrap();
+    wait_text(&running, "cluster: two");
+    events.send(event("DELETED", &object(3, "two"))).unwrap();
+    let status = wait_status(&running, |s| {
+        s.not_ready.iter().any(|r| r.contains("is not there"))
+    });
+    assert!(!status.config_successful);
+    wait_text(&running, "cluster: two");
+    events.send(event("ADDED", &object(4, "three"))).unwrap();
+    wait_text(&running, "cluster: three");
+    wait_status(&running, |s| s.not_ready.is_empty() && s.config_successful);
+    drop(events);
+}
+
+#[test]
+fn an_object_of_an_api_server_is_watched() {
+    check_watched(
+        "prometheus/monitoring/k8s",
+        "/v1/namespaces/monitoring/prometheuses",
+    );
+    check_watched(
+        "prometheusagent/monitoring/k8s",
+        "/v1alpha1/namespaces/monitoring/prometheusagents",
+    );
 }

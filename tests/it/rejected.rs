@@ -142,7 +142,8 @@ fn api_server(monitor: &'static str, to_events: u16) -> Server {
     })
 }
 
-fn from_api(server: &Server, more: &str) -> Running {
+/// A receiver whose cluster is this server.
+pub(super) fn from_api(server: &Server, more: &str) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config");
     let config = format!(

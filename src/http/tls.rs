@@ -7,11 +7,12 @@ use super::resolve::Resolver;
 use super::source::Source;
 use super::verify::Verifier;
 use crate::rt::files::Files;
+use crate::wire::x509;
 use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::sync::{Arc, OnceLock};
 
@@ -140,6 +141,9 @@ impl Tls {
 
 const CA: &str = "CA cert";
 
+/// A deviation from upstream, which signs with P-521 and short RSA keys, too.
+const UNKNOWN_KEY: &str = "tls: keys of this kind are not supported, use RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, or Ed25519";
+
 /// CA, client certificate, client key.
 #[derive(Debug)]
 struct Sources([Option<Source>; 3]);
@@ -236,17 +240,10 @@ fn build(
                     "unable to use specified client cert ({cert}) & key ({key}): {error}"
                 ))
             };
-            let chain: Result<Vec<_>, _> =
-                CertificateDer::pem_slice_iter(cert.expose().as_bytes()).collect();
-            let chain = chain.map_err(|e| refuse(e.to_string()))?;
-            if chain.is_empty() {
-                return Err(refuse("no certificate found in PEM data".to_owned()));
-            }
-            let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
-                .map_err(|e| refuse(e.to_string()))?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|e| refuse(e.to_string()))?
+            let (chain, key) = x509::pair(cert.expose(), key.expose()).map_err(refuse)?;
+            let key = key.ok_or_else(|| refuse(UNKNOWN_KEY.to_owned()))?;
+            let pair = CertifiedKey::new(chain, key);
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair)))
         }
         _ => builder.with_no_client_auth(),
     };
@@ -279,8 +276,7 @@ fn versions(settings: &Settings) -> Result<Vec<&'static rustls::SupportedProtoco
 /// Those certificates of a PEM text that can be used, if there is any.
 fn parse_roots(pem: &str) -> Option<(RootCertStore, Vec<CertificateDer<'static>>)> {
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok);
-    let certificates: Vec<_> = certificates.collect();
+    let certificates: Vec<_> = x509::authorities(pem).collect();
     let (added, _unusable) = roots.add_parsable_certificates(certificates.iter().cloned());
     (added > 0).then_some((roots, certificates))
 }

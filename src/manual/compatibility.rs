@@ -60,7 +60,8 @@
 //! - A job that cannot be discovered yet (no right, slow API server) does not hold up the others; it starts when synced.
 //! - A target with the label `__unix_socket__` fails with an error: targets are scraped over TCP only.
 //! - Requests are HTTP/1.1; `enable_http2` has no effect. TLS is 1.2 or 1.3.
-//!   A lower `min_version` means 1.2; a lower `max_version` is refused when the client is built.
+//!   A lower `min_version` means 1.2, with a warning; a lower `max_version` is refused when the client is built. So are keys of
+//!   client certificates other than RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519.
 //! - The whole exchange is bounded by the scrape timeout: name look-ups, connecting and OAuth2 token requests, too. Upstream
 //!   lets a token request run on.
 //! - A body without `body_size_limit` is cut off at 512 MiB; whatever the limit, a page of 4 GiB and more is an error. The head

@@ -3,10 +3,10 @@
 //! it was loaded from (prometheus-operator: pkg/assets/store.go).
 
 use super::assets::{Asset, AssetId, AssetKind, Assets};
-use super::x509;
 use crate::monitoring::{
     Authorization, BasicAuth, KeySelector, OAuth2, Proxy, SecretOrConfigMap, Tls,
 };
+use crate::wire::x509;
 use std::collections::BTreeSet;
 
 /// A key of an asset that is mounted as a file.
@@ -196,7 +196,8 @@ impl<'a> Loader<'a> {
             None => &[],
         };
         if !ca.is_empty() {
-            x509::check_ca(ca).map_err(|error| format!("ca {}: {error}", tls.ca))?;
+            x509::check_ca(&String::from_utf8_lossy(ca))
+                .map_err(|error| format!("ca {}: {error}", tls.ca))?;
             let file = TlsAsset::either(self.namespace, &tls.ca);
             self.loaded.files.extend(file);
         }
@@ -204,7 +205,8 @@ impl<'a> Loader<'a> {
             && !cert.is_empty()
             && !key.is_empty()
         {
-            x509::check_pair(cert, key).map_err(|error| {
+            let [cert, key] = [cert, key].map(String::from_utf8_lossy);
+            x509::pair(&cert, &key).map_err(|error| {
                 let KeySelector { name, key, .. } = selector;
                 format!("cert {}, key <{name}/{key}>: {error}", tls.cert)
             })?;

@@ -23,7 +23,6 @@ mod spec;
 mod url;
 mod validate;
 mod version;
-mod x509;
 
 pub use assets::{Asset, AssetId, AssetKind, Assets};
 pub use carried_over::NotCarriedOver;

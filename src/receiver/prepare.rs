@@ -12,6 +12,7 @@ use super::status::Loaded;
 use crate::config::{self, Global, Loader, ScrapeConfig};
 use crate::discovery::Manager;
 use crate::http::client::{Client, Surroundings};
+use crate::http::config::TlsVersion;
 use crate::kube::informers::Informers;
 use crate::model::labels::{Labels, Text};
 use crate::operator::{
@@ -491,6 +492,13 @@ impl Preparer {
         around: &Surroundings,
     ) -> Result<Arc<Job>, String> {
         let client = Client::build(&config.http, around).map_err(|error| error.to_string())?;
+        let least = config.http.tls.min_version;
+        if least.is_some_and(|least| least < TlsVersion::Tls12) {
+            let name = &config.job_name;
+            warn!(
+                "job {name}: tls_config.min_version: TLS 1.0 and 1.1 are not supported, 1.2 is the minimum"
+            );
+        }
         let log = self.failure_log(&config.failure_log_file)?;
         let discovery = self.discovery.subscribe(&config);
         let scrape = Arc::new(scrape::job::Job::new(

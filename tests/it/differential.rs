@@ -1,12 +1,16 @@
-//! Random relabel cases for a comparison with Prometheus itself, in the form of the area `relabel`.
+//! Random cases for a comparison with Prometheus itself, in the form of the corpus' areas `relabel` and `config`.
 //!
-//! `DIFFERENTIAL_DIR=DIR cargo test --test it differential` writes `DIR/relabel/*.yaml`; upstream's oracle (`oracle relabel FILE`)
-//! adds what is wanted, and `GOLDEN_ROOT=DIR cargo test --test it golden_relabel` compares. `DIFFERENTIAL_SEED` changes the seed.
+//! `DIFFERENTIAL_DIR=DIR cargo test --test it differential` writes `DIR/relabel/*.yaml` and `DIR/config/*/prometheus.yml`; upstream's
+//! oracle (`oracle all DIR`) adds what is wanted, and `GOLDEN_ROOT=DIR cargo test --test it golden_relabel` (or `golden_config`)
+//! compares. `DIFFERENTIAL_SEED` changes the seed.
 //! Without the variable a small set is loaded and applied: nothing may panic, and the same seed gives the same cases.
 
-use prometheus_operator_receiver::config::Loader;
+mod documents;
+
+use prometheus_operator_receiver::config::{self, Context, Loader};
 use prometheus_operator_receiver::model::labels::LabelsBuilder;
 use prometheus_operator_receiver::model::name::ValidationScheme;
+use prometheus_operator_receiver::rt::files::Disk;
 use prometheus_operator_receiver::wire::yaml::{self, Data};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,6 +18,7 @@ use std::path::Path;
 const SEED: u64 = 20_261_125;
 const REGEX_PAIRS: usize = 24_000;
 const RULE_LISTS: usize = 6_000;
+const DOCUMENTS: usize = 12_000;
 
 #[test]
 fn differential_cases() {
@@ -25,12 +30,47 @@ fn differential_cases() {
         assert_eq!(regexes(seed, 50), regexes(seed, 50));
         run(&regexes(seed, 500));
         run(&rule_lists(seed, 500));
+        load(&documents(seed, 300));
         return;
     };
-    let folder = Path::new(&folder).join("relabel");
+    let root = Path::new(&folder);
+    let folder = root.join("relabel");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("regexes.yaml"), regexes(seed, REGEX_PAIRS)).unwrap();
     std::fs::write(folder.join("rule-lists.yaml"), rule_lists(seed, RULE_LISTS)).unwrap();
+    for (index, text) in documents(seed, DOCUMENTS).iter().enumerate() {
+        let case = root.join(format!("config/d{index:05}"));
+        std::fs::create_dir_all(&case).unwrap();
+        std::fs::write(case.join("prometheus.yml"), text).unwrap();
+    }
+}
+
+/// Half of them grown from nothing, half documents of the corpus with changes.
+fn documents(seed: u64, count: usize) -> Vec<String> {
+    let mut random = Random(seed.rotate_left(7));
+    let corpus = documents::corpus();
+    let one = |index| {
+        if index % 2 == 0 {
+            return documents::grown(&mut random);
+        }
+        let text = &corpus[random.below(corpus.len())];
+        documents::changed(&mut random, text)
+    };
+    (0..count).map(one).collect()
+}
+
+/// Loads all of them.
+fn load(documents: &[String]) {
+    let cx = Context {
+        path: "prometheus.yml",
+        files: &Disk,
+        env: &|_| None,
+    };
+    let loaded = documents
+        .iter()
+        .map(|text| config::load(text.as_bytes(), &cx));
+    let loaded = loaded.filter(Result::is_ok).count();
+    assert!(loaded > documents.len() / 16, "only {loaded} load");
 }
 
 /// Loads and applies all cases of a file.
@@ -60,7 +100,7 @@ fn run(text: &str) {
 }
 
 /// SplitMix64: enough to choose with.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {

@@ -15,7 +15,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("pdata", &[]),
     ("wire", &[]),
     ("textparse", &["model", "wire"]),
-    ("http", &["rt", "model"]),
+    ("http", &["rt", "model", "wire"]),
     ("kube", &["rt", "http", "wire"]),
     ("monitoring", &["kube"]),
     ("operator", &["monitoring", "kube", "model", "wire"]),

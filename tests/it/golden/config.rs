@@ -52,7 +52,12 @@ pub fn check(case: &Path) -> Vec<Outcome> {
     let verdict = match loaded {
         Err(error) if error.message == "not valid UTF-8" => Verdict::ByRule("text not UTF-8"),
         Err(error) => Verdict::Differs(format!("refused: {error}")),
-        Ok(loaded) => fields_and_text(case, &loaded, want).into(),
+        Ok(loaded) => match fields_and_text(case, &loaded, want) {
+            Ok(()) if loaded.jobs.iter().any(|job| has_old_tls(job)) => {
+                Verdict::ByRule("TLS below 1.2")
+            }
+            other => other.into(),
+        },
     };
     vec![Outcome {
         name: name_of(case),
@@ -61,7 +66,7 @@ pub fn check(case: &Path) -> Vec<Outcome> {
 }
 
 fn fields_and_text(case: &Path, loaded: &Config, want: Value) -> Result<(), String> {
-    json::compare(&document(case, loaded), &with_yes_or_no(want))?;
+    json::compare(&document(case, loaded), &with_yes_or_no(want, loaded))?;
     let ours = config::print::document(loaded);
     let want = std::fs::read_to_string(case.join("loaded.yaml")).unwrap();
     let sections = |text: &str| {
@@ -195,12 +200,18 @@ fn refused(ours: Result<(), Error>, want: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a client could be built, without the wording.
-fn with_yes_or_no(mut want: Value) -> Value {
-    for job in want["scrape_configs"].as_array_mut().unwrap() {
-        job["client_error"] = json!(!job["client_error"].is_null());
+/// Whether a client could be built, without the wording, and with our rule.
+fn with_yes_or_no(mut want: Value, loaded: &Config) -> Value {
+    let jobs = want["scrape_configs"].as_array_mut().unwrap();
+    for (job, loaded) in jobs.iter_mut().zip(&loaded.jobs) {
+        job["client_error"] = json!(!job["client_error"].is_null() || has_old_tls(loaded));
     }
     want
+}
+
+fn has_old_tls(job: &ScrapeConfig) -> bool {
+    let most = job.http.tls.max_version;
+    most.is_some_and(|most| most < http::TlsVersion::Tls12)
 }
 
 fn document(case: &Path, config: &Config) -> Value {

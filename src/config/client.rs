@@ -1,7 +1,7 @@
 //! HTTP client settings: decoding and validation (prometheus/common: config/http_config.go, headers.go).
 
 use super::decode::{Decoder, Result, Shape};
-use super::scalar::is_null;
+use super::scalar;
 use super::url;
 use crate::http::config::{
     Authorization, BasicAuth, Config, Header, OAuth2, Proxy, Secret, Tls, TlsVersion,
@@ -63,7 +63,7 @@ impl RawClient {
             "enable_http2" => d.bool(node, &mut config.enable_http2)?,
             "http_headers" => optional(d, node, &mut config.headers, headers)?,
             "proxy_connect_header" => {
-                self.has_connect_header = !is_null(node.resolved());
+                self.has_connect_header = !scalar::is_null(node.resolved());
                 return proxy_field(d, key, node, &mut config.proxy);
             }
             _ => return proxy_field(d, key, node, &mut config.proxy),
@@ -226,7 +226,7 @@ fn optional<'n, 'l, T: Default>(
     slot: &mut Option<T>,
     decode: fn(&mut Decoder<'n, 'l>, &'n Node<'n>, &mut T) -> Result,
 ) -> Result {
-    if is_null(node.resolved()) {
+    if d.is_null(node)? {
         *slot = None;
         return Ok(());
     }
@@ -241,7 +241,7 @@ fn secret<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Secret) ->
 }
 
 fn secrets<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Vec<Secret>) -> Result {
-    let strings = d.strings(node)?.unwrap_or_default();
+    let (_, strings) = d.strings(node)?;
     *slot = strings.into_iter().map(Secret::new).collect();
     Ok(())
 }
@@ -356,7 +356,7 @@ fn claims<'n>(
 }
 
 fn tls<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, tls: &mut Tls) -> Result {
-    if is_null(node.resolved()) {
+    if d.is_null(node)? {
         *tls = Tls::default();
         return Ok(());
     }
@@ -411,7 +411,7 @@ fn tls_version<'n>(
     node: &'n Node<'n>,
     slot: &mut Option<TlsVersion>,
 ) -> Result {
-    if is_null(node.resolved()) {
+    if d.is_null(node)? {
         *slot = None;
         return Ok(());
     }
@@ -444,9 +444,10 @@ fn proxy_field<'n>(
         "proxy_connect_header" => {
             let mut map = BTreeMap::new();
             d.entries(node, &mut |d, key, value| {
-                let mut all = Vec::new();
-                secrets(d, value, &mut all)?;
-                Ok(map.insert(Box::from(key), all).is_none())
+                let (shape, values) = d.strings(value)?;
+                let all = values.into_iter().map(Secret::new).collect();
+                // What is no list is not set, so it cannot be set twice.
+                Ok(shape == Shape::Wrong || map.insert(Box::from(key), all).is_none())
             })?;
             proxy.connect_header = map;
         }
@@ -461,7 +462,7 @@ pub(super) fn url_field<'n>(
     node: &'n Node<'n>,
     slot: &mut Option<Box<str>>,
 ) -> Result {
-    if is_null(node.resolved()) {
+    if d.is_null(node)? {
         *slot = None;
         return Ok(());
     }

@@ -339,6 +339,24 @@ impl<'n, 'l> Decoder<'n, 'l> {
         })
     }
 
+    /// Whether a node is null for types that decode themselves.
+    pub(super) fn is_null(&mut self, node: &'n Node<'n>) -> Result<bool> {
+        let node = node.resolved();
+        let is_untagged = node.tag.is_none();
+        match &node.data {
+            // Upstream does not ask the type to decode these, either, and then finds a string.
+            Data::Scalar(text, Style::Quoted) if is_untagged && matches!(&**text, "~" | "null") => {
+                self.wrong_type(node, "something that is no string");
+                return Ok(true);
+            }
+            _ if !scalar::is_null(node) => return Ok(false),
+            // A tag alone says so; what it is on may contradict it.
+            Data::Scalar(..) => drop(self.scalar(node)?),
+            _ => self.wrong_type(node, "null"),
+        }
+        Ok(true)
+    }
+
     fn scalar(&self, node: &'n Node<'n>) -> Result<Option<Scalar<'n>>> {
         scalar::resolve(node).or_else(|message| self.broken(message))
     }
@@ -397,18 +415,18 @@ impl<'n, 'l> Decoder<'n, 'l> {
         Ok(())
     }
 
-    /// A list of strings; null is `None`.
-    pub(super) fn strings(&mut self, node: &'n Node<'n>) -> Result<Option<Vec<Cow<'n, str>>>> {
+    /// A list of strings.
+    pub(super) fn strings(&mut self, node: &'n Node<'n>) -> Result<(Shape, Vec<Cow<'n, str>>)> {
         let mut all = Vec::new();
         let shape = self.items(node, &mut |d, item| {
             all.extend(d.string(item)?);
             Ok(())
         })?;
-        Ok((shape == Shape::Filled).then_some(all))
+        Ok((shape, all))
     }
 
     pub(super) fn boxes(&mut self, node: &'n Node<'n>, slot: &mut Vec<Box<str>>) -> Result {
-        let strings = self.strings(node)?.unwrap_or_default();
+        let (_, strings) = self.strings(node)?;
         *slot = strings.into_iter().map(Into::into).collect();
         Ok(())
     }
@@ -426,7 +444,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
 
     /// A boolean that may be unset.
     pub(super) fn maybe_bool(&mut self, node: &'n Node<'n>, slot: &mut Option<bool>) -> Result {
-        if scalar::is_null(node.resolved()) {
+        if self.is_null(node)? {
             *slot = None;
             return Ok(());
         }
@@ -469,7 +487,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     pub(super) fn duration(&mut self, node: &'n Node<'n>, slot: &mut Duration) -> Result {
-        if scalar::is_null(node.resolved()) {
+        if self.is_null(node)? {
             *slot = Duration::ZERO;
         } else if let Some(text) = self.string(node)? {
             *slot =

@@ -2,7 +2,6 @@
 
 use super::decode::{Decoder, Result, Shape};
 use super::job::protocols;
-use super::scalar::is_null;
 use super::{Global, Limits, ScrapeProtocol};
 use crate::model::labels::Labels;
 use crate::model::name::ValidationScheme;
@@ -64,7 +63,7 @@ impl RawGlobal {
 
     /// Decodes a `global` block; null leaves the defaults.
     pub(super) fn decode<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Self> {
-        if is_null(node.resolved()) {
+        if d.is_null(node)? {
             return Ok(Self::default());
         }
         let before = d.problems();
@@ -176,7 +175,7 @@ pub(super) fn scheme<'n>(
     node: &'n Node<'n>,
     slot: &mut Option<ValidationScheme>,
 ) -> Result {
-    if is_null(node.resolved()) {
+    if d.is_null(node)? {
         *slot = None;
     } else if let Some(word) = d.string(node)? {
         match &*word {

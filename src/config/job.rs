@@ -5,7 +5,6 @@ use super::decode::{Decoder, Result, Shape};
 use super::global::scheme;
 use super::loader::Loader;
 use super::rules::{self, RawRules};
-use super::scalar::is_null;
 use super::sd::RawDiscovery;
 use super::{Global, Limits, ScrapeConfig, ScrapeProtocol, SdConfig};
 use crate::model::labels::Text;
@@ -55,7 +54,7 @@ pub(super) fn jobs<'n>(
 ) -> Result {
     slot.clear();
     d.items(node, &mut |d, item| {
-        if is_null(item.resolved()) {
+        if d.is_null(item)? {
             slot.push(None);
         } else if let Some(job) = RawJob::decode(d, item)? {
             slot.push(Some(job));
@@ -169,9 +168,8 @@ impl RawJob {
     fn params<'n>(&mut self, d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result {
         let mut params = BTreeMap::new();
         d.entries(node, &mut |d, key, value| {
-            let before = d.problems();
-            let values = d.strings(value)?.unwrap_or_default();
-            if d.problems() > before && values.is_empty() {
+            let (shape, values) = d.strings(value)?;
+            if shape == Shape::Wrong {
                 return Ok(true);
             }
             let values = values.iter().map(|value| d.loader.intern(value)).collect();
@@ -342,9 +340,9 @@ pub(super) fn protocols<'n>(
     node: &'n Node<'n>,
     slot: &mut Option<Vec<Box<str>>>,
 ) -> Result {
-    *slot = d
-        .strings(node)?
-        .map(|words| words.into_iter().map(Into::into).collect());
+    let (shape, words) = d.strings(node)?;
+    let words = words.into_iter().map(Into::into).collect();
+    *slot = (shape == Shape::Filled).then_some(words);
     Ok(())
 }
 

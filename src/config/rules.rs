@@ -2,7 +2,7 @@
 
 use super::decode::{Decoder, Result, Shape};
 use super::loader::Loader;
-use super::scalar::is_null;
+use super::scalar;
 use crate::model::labels::Text;
 use crate::model::name::ValidationScheme;
 use crate::model::relabel::{Action, DEFAULT_REPLACEMENT, DEFAULT_SEPARATOR, RelabelRules, Rule};
@@ -30,7 +30,7 @@ pub(super) fn rules<'n>(
 ) -> Result {
     let mut rules = Vec::new();
     d.items(node, &mut |d, item| {
-        rules.push(if is_null(item.resolved()) {
+        rules.push(if d.is_null(item)? {
             None
         } else {
             Some(rule(d, item)?)
@@ -60,7 +60,7 @@ fn rule<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<RawRule> {
             "modulus" => d.uint(node, &mut rule.modulus)?,
             "target_label" => d.text(node, &mut rule.target_label)?,
             "replacement" => d.text(node, &mut rule.replacement)?,
-            "action" if is_null(node.resolved()) => rule.action = None,
+            "action" if d.is_null(node)? => rule.action = None,
             "action" => {
                 if let Some(word) = d.string(node)? {
                     rule.action = Some(match Action::from_word(&word) {
@@ -97,7 +97,7 @@ fn source_labels<'n>(
         let Some(name) = d.string(item)? else {
             return Ok(());
         };
-        if name.is_empty() && !is_null(item.resolved()) {
+        if name.is_empty() && !scalar::is_null(item.resolved()) {
             return d.wrong("\"\" is not a valid label name");
         }
         names.push(d.loader.intern(&name));
@@ -109,7 +109,7 @@ fn source_labels<'n>(
 
 /// Null is the empty pattern, not the default.
 fn regex<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Option<Text>) -> Result {
-    let pattern = if is_null(node.resolved()) {
+    let pattern = if d.is_null(node)? {
         Some("".into())
     } else {
         d.string(node)?

@@ -2,7 +2,6 @@
 
 use super::client::{RawClient, url_field};
 use super::decode::{Decoder, Result, Shape};
-use super::scalar::is_null;
 use super::{
     AttachMetadata, FileSd, HttpSd, KubernetesSd, Role, SdConfig, Selector, selector, url,
 };
@@ -112,7 +111,7 @@ fn list<'n, 'l, T>(
 ) -> Result {
     slot.clear();
     d.items(node, &mut |d, item| {
-        if is_null(item.resolved()) {
+        if d.is_null(item)? {
             slot.push(None);
         } else if let Some(item) = decode(d, item)? {
             slot.push(Some(item));
@@ -271,7 +270,7 @@ impl Role {
 }
 
 fn role<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Option<Role>) -> Result {
-    if is_null(node.resolved()) {
+    if d.is_null(node)? {
         *slot = None;
     } else if let Some(word) = d.string(node)? {
         match Role::WORDS.iter().find(|(_, known)| *known == word) {

@@ -3,7 +3,6 @@
 use super::decode::{Decoder, Result};
 use super::loader::invalid;
 use super::rules::{self, RawRules};
-use super::scalar::is_null;
 use crate::model::name::ValidationScheme;
 use crate::wire::yaml::Node;
 
@@ -82,7 +81,7 @@ fn known<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, keys: &str) -> Result 
 }
 
 fn tracing<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result {
-    if is_null(node.resolved()) {
+    if d.is_null(node)? {
         return Ok(());
     }
     let before = d.problems();
@@ -99,8 +98,8 @@ fn tracing<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result {
 
 fn remotes<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Vec<bool>) -> Result {
     slot.clear();
-    d.items(node, &mut |_, item| {
-        slot.push(!is_null(item.resolved()));
+    d.items(node, &mut |d, item| {
+        slot.push(!d.is_null(item)?);
         Ok(())
     })?;
     Ok(())

@@ -110,13 +110,21 @@ pub(super) fn parse_any(text: &[u8]) -> Result<Option<Node<'static>>, Error> {
 }
 
 fn compose(text: &[u8]) -> Result<Option<Node<'static>>, Error> {
-    let mut input = text;
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let closed = close_last_line(text);
+    let mut input = closed.as_deref().unwrap_or(text);
+    let mut composer = Composer {
+        added_end: closed
+            .as_ref()
+            .map(Vec::len)
+            .filter(|length| *length > text.len()),
+        ..Composer::default()
+    };
     let mut parser = Parser::new();
     parser.set_input_string(&mut input);
-    let mut composer = Composer::default();
     loop {
         let event = parser.parse().map_err(|error| Error {
-            line: line_of_error(&error),
+            line: line_of_error(&error, closed.is_some()),
             message: error.to_string(),
         })?;
         match composer.take(event)? {
@@ -124,6 +132,20 @@ fn compose(text: &[u8]) -> Result<Option<Node<'static>>, Error> {
             Step::Done(node) => return Ok(node),
         }
     }
+}
+
+/// The reader (libyaml-safer 0.3) panics at a block that ends with the text: such a last line gets an end, a blank one is left out.
+fn close_last_line(text: &[u8]) -> Option<Vec<u8>> {
+    let is_utf16 = text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]);
+    if is_utf16 || matches!(text.last(), None | Some(b'\n' | b'\r')) {
+        return None;
+    }
+    let start = text.iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));
+    let (before, last) = text.split_at(start.map_or(0, |at| at + 1));
+    if last.iter().all(|byte| *byte == b' ') {
+        return Some(before.to_vec());
+    }
+    Some([text, b"\n"].concat())
 }
 
 enum Step {
@@ -135,6 +157,9 @@ enum Step {
 #[derive(Default)]
 struct Composer {
     open: Vec<Open>,
+    root: Option<Node<'static>>,
+    /// Length of a text whose last line was given an end: a block that ends there does not have it.
+    added_end: Option<usize>,
     anchors: HashMap<Box<str>, Rc<Node<'static>>>,
 }
 
@@ -160,11 +185,14 @@ impl Composer {
             data,
         };
         match event.data {
+            // A document is over only when its end has been seen: what stands behind its root may be an error.
+            EventData::DocumentEnd { .. } => return Ok(Step::Done(self.root.take())),
             EventData::StreamEnd => return Ok(Step::Done(None)),
             EventData::Alias { anchor } => {
                 let is_open = |open: &Open| open.anchor.as_deref() == Some(anchor.as_str());
                 if let Some(above) = self.open.iter().rev().position(is_open) {
-                    return Ok(self.add(node(None, Data::Loop(above + 1)), None));
+                    self.add(node(None, Data::Loop(above + 1)), None);
+                    return Ok(Step::More);
                 }
                 let Some(target) = self.anchors.get(anchor.as_str()) else {
                     let message = format!("unknown anchor '{anchor}' referenced");
@@ -174,18 +202,23 @@ impl Composer {
                     });
                 };
                 let alias = node(None, Data::Alias(Rc::clone(target)));
-                return Ok(self.add(alias, None));
+                self.add(alias, None);
             }
             EventData::Scalar {
                 anchor,
                 tag,
-                value,
+                mut value,
                 plain_implicit,
                 style,
                 ..
             } => {
                 if style == ScalarStyle::Plain && value.contains('?') {
                     self.refuse_key_in_flow(event.start_mark.line)?;
+                }
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let end = usize::try_from(event.end_mark.index).ok();
+                if is_block && end == self.added_end && value.ends_with('\n') {
+                    value.pop();
                 }
                 // As upstream: the tag `!` makes a quoted text plain.
                 let style = if plain_implicit {
@@ -194,7 +227,7 @@ impl Composer {
                     Style::Quoted
                 };
                 let scalar = node(tag, Data::Scalar(Cow::Owned(value), style));
-                return Ok(self.add(scalar, anchor));
+                self.add(scalar, anchor);
             }
             EventData::SequenceStart {
                 anchor, tag, style, ..
@@ -210,7 +243,7 @@ impl Composer {
             }
             EventData::SequenceEnd | EventData::MappingEnd => {
                 if let Some(Open { node, anchor, .. }) = self.open.pop() {
-                    return Ok(self.add(node, anchor));
+                    self.add(node, anchor);
                 }
             }
             _ => {}
@@ -253,7 +286,7 @@ impl Composer {
         Ok(())
     }
 
-    fn add(&mut self, node: Node<'static>, anchor: Option<String>) -> Step {
+    fn add(&mut self, node: Node<'static>, anchor: Option<String>) {
         let node = match anchor {
             None => node,
             Some(anchor) => {
@@ -270,7 +303,8 @@ impl Composer {
             }
         };
         let Some(parent) = self.open.last_mut() else {
-            return Step::Done(Some(node));
+            self.root = Some(node);
+            return;
         };
         match (&mut parent.node.data, parent.key.take()) {
             (Data::Sequence(items), _) => items.push(node),
@@ -278,14 +312,17 @@ impl Composer {
             (_, None) => parent.key = Some(node),
             (_, Some(_)) => {}
         }
-        Step::More
     }
 }
 
 /// The line that go-yaml reports, which is one too small for errors of the parser (go-yaml: decode.go, `fail`).
-fn line_of_error(error: &libyaml_safer::Error) -> Option<u32> {
+fn line_of_error(error: &libyaml_safer::Error, is_closed: bool) -> Option<u32> {
     let line = |mark: Option<Mark>| mark.map(|mark| mark.line).filter(|line| *line > 0);
     match line(error.problem_mark()) {
+        // Upstream finds an open quote on the last line; that line's end is ours.
+        Some(line) if is_closed && error.problem() == "found unexpected end of stream" => {
+            u32::try_from(line).ok()
+        }
         Some(line) if error.kind() == ErrorKind::Scanner => Some(line_of(line)),
         Some(line) => u32::try_from(line).ok(),
         None => line(error.context_mark()).and_then(|line| u32::try_from(line).ok()),
@@ -330,6 +367,30 @@ mod tests {
             panic!("no mapping")
         };
         assert_eq!((pairs[1].0.line, pairs[1].1.column), (2, 4));
+    }
+
+    #[track_caller]
+    fn check_text(yaml: &str, want: &str) {
+        let read = parse_any(yaml.as_bytes()).unwrap().unwrap();
+        assert_eq!(text(&read), want, "{yaml:?}");
+    }
+
+    #[test]
+    fn the_last_line_needs_no_end() {
+        check_text("a: |\n  b", r#"{a:"b"}"#);
+        check_text("a: |\n  b\n", r#"{a:"b\n"}"#);
+        check_text("a: |+\n  b\n\n  c", r#"{a:"b\n\nc"}"#);
+        check_text("a: >\r\n  b\r\n  c", r#"{a:"b c"}"#);
+        check_text("\u{feff}a: |\n  é", r#"{a:"é"}"#);
+        check_text("a: |\n  b\n  ", r#"{a:"b\n"}"#);
+        check_text("a: |\n  b\n# c", r#"{a:"b\n"}"#);
+        check_text("a: b", "{a:b}");
+    }
+
+    #[test]
+    fn what_follows_the_root_may_be_an_error() {
+        assert_eq!(parse_any(b"a:''\nb: c\n").unwrap_err().line, Some(2));
+        assert!(parse_any(b"a: b\n---\n: broken: [").is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Cases of the area `config`: whether a document loads; if not, at which stage and on which lines it fails; if so, every
 //! field of the result, and the printed form as trees (decisions: wording is free, promtool's opinion is not compared).
 
-use super::{Outcome, Verdict, json, name_of, one};
+use super::{Outcome, Verdict, json, name_of};
 use prometheus_operator_receiver::config::{
     self, Config, Context, Error, Global, KubernetesSd, ScrapeConfig, ScrapeProtocol, SdConfig,
     Stage,
@@ -11,7 +11,7 @@ use prometheus_operator_receiver::http::config as http;
 use prometheus_operator_receiver::model::duration;
 use prometheus_operator_receiver::model::labels::Labels;
 use prometheus_operator_receiver::model::name::ValidationScheme;
-use prometheus_operator_receiver::model::relabel::RelabelRules;
+use prometheus_operator_receiver::model::relabel::{RelabelRules, Rule};
 use prometheus_operator_receiver::rt::files::{Disk, Files};
 use prometheus_operator_receiver::wire::yaml::resolve::looks_typed;
 use prometheus_operator_receiver::wire::yaml::{self, Data, Node, Style};
@@ -45,13 +45,21 @@ pub fn check(case: &Path) -> Vec<Outcome> {
         },
     );
     if let Ok(want) = std::fs::read_to_string(case.join("error.txt")) {
-        return one(case, refused(loaded.map(|_| ()), &want));
+        let verdict = match loaded {
+            Err(error) => by_rule(&error).unwrap_or_else(|| refused(Err(error), &want).into()),
+            loaded => refused(loaded.map(|_| ()), &want).into(),
+        };
+        return vec![Outcome {
+            name: name_of(case),
+            verdict,
+        }];
     }
     let want: Value =
         serde_json::from_slice(&std::fs::read(case.join("loaded.json")).unwrap()).unwrap();
     let verdict = match loaded {
-        Err(error) if error.message == "not valid UTF-8" => Verdict::ByRule("text not UTF-8"),
-        Err(error) => Verdict::Differs(format!("refused: {error}")),
+        Err(error) => {
+            by_rule(&error).unwrap_or_else(|| Verdict::Differs(format!("refused: {error}")))
+        }
         Ok(loaded) => match fields_and_text(case, &loaded, want) {
             Ok(()) if loaded.jobs.iter().any(|job| has_old_tls(job)) => {
                 Verdict::ByRule("TLS below 1.2")
@@ -63,6 +71,18 @@ pub fn check(case: &Path) -> Vec<Outcome> {
         name: name_of(case),
         verdict,
     }]
+}
+
+/// Errors that upstream does not have, or not there.
+fn by_rule(error: &Error) -> Option<Verdict> {
+    let is = |text: &str| error.message.contains(text);
+    if is("not valid UTF-8") {
+        Some(Verdict::ByRule("text not UTF-8"))
+    } else if is("found unexpected ':'") || is("behind a tag") || is("while scanning a tag") {
+        Some(Verdict::ByRule("odd text in brackets"))
+    } else {
+        None
+    }
 }
 
 fn fields_and_text(case: &Path, loaded: &Config, want: Value) -> Result<(), String> {
@@ -129,10 +149,13 @@ fn is_faithful(config: &Config) -> bool {
         SdConfig::Http(sd) => sd.refresh_interval.is_zero(),
         SdConfig::Kubernetes(_) | SdConfig::Static(_) => false,
     };
+    let has_null = |rule: &Rule| rule.source_labels.iter().any(|name| name.is_empty());
     let job_is_faithful = |job: &Arc<ScrapeConfig>| {
         !job.metrics_path.is_empty()
             && !job.scheme.is_empty()
             && !job.discovery.iter().any(has_zero)
+            && !job.target_rules.rules().iter().any(has_null)
+            && !job.metric_rules.rules().iter().any(has_null)
     };
     global.validation_scheme.is_some() && !dollar && config.jobs.iter().all(job_is_faithful)
 }
@@ -352,7 +375,7 @@ fn go_float(float: f64) -> String {
 }
 
 fn rules(rules: &RelabelRules) -> Vec<Value> {
-    let rule = |rule: &prometheus_operator_receiver::model::relabel::Rule| {
+    let rule = |rule: &Rule| {
         json!({
             "source_labels": rule.source_labels,
             "separator": rule.separator,

@@ -1,11 +1,12 @@
-//! Random cases for a comparison with Prometheus itself, in the form of the corpus' areas `relabel` and `config`.
+//! Random cases for a comparison with Prometheus itself, in the form of the corpus' areas `relabel`, `config` and `targets`.
 //!
-//! `DIFFERENTIAL_DIR=DIR cargo test --test it differential` writes `DIR/relabel/*.yaml` and `DIR/config/*/prometheus.yml`; upstream's
-//! oracle (`oracle all DIR`) adds what is wanted, and `GOLDEN_ROOT=DIR cargo test --test it golden_relabel` (or `golden_config`)
-//! compares. `DIFFERENTIAL_SEED` changes the seed.
+//! `DIFFERENTIAL_DIR=DIR cargo test --test it differential` writes `DIR/relabel/*.yaml`, `DIR/config/*/prometheus.yml` and
+//! `DIR/targets/*/`; upstream's oracles (`oracle all DIR`, `scrape all targets DIR/targets`) add what is wanted, and
+//! `GOLDEN_ROOT=DIR cargo test --test it golden_relabel` (`golden_config`, `golden_targets`) compares. `DIFFERENTIAL_SEED` changes the seed.
 //! Without the variable a small set is loaded and applied: nothing may panic, and the same seed gives the same cases.
 
 mod documents;
+mod targets;
 
 use prometheus_operator_receiver::config::{self, Context, Loader};
 use prometheus_operator_receiver::model::labels::LabelsBuilder;
@@ -19,6 +20,7 @@ const SEED: u64 = 20_261_125;
 const REGEX_PAIRS: usize = 24_000;
 const RULE_LISTS: usize = 6_000;
 const DOCUMENTS: usize = 12_000;
+const TARGETS: usize = 6_000;
 
 #[test]
 fn differential_cases() {
@@ -38,6 +40,10 @@ fn differential_cases() {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("regexes.yaml"), regexes(seed, REGEX_PAIRS)).unwrap();
     std::fs::write(folder.join("rule-lists.yaml"), rule_lists(seed, RULE_LISTS)).unwrap();
+    let mut random = Random(seed.rotate_left(11));
+    for index in 0..TARGETS {
+        targets::write(&mut random, &root.join(format!("targets/t{index:05}")));
+    }
     for (index, text) in documents(seed, DOCUMENTS).iter().enumerate() {
         let case = root.join(format!("config/d{index:05}"));
         std::fs::create_dir_all(&case).unwrap();

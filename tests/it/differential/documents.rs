@@ -1,5 +1,6 @@
 //! Random configuration documents: trees of fields with values that suit them, mostly, and documents of the corpus with
-//! lines changed. What is odd about YAML is strewn over both.
+//! lines changed. What is odd about YAML is strewn over both, but for control characters (upstream finds other errors first) and
+//! negative numbers for unsigned fields (what they are in Go depends on the processor).
 
 use super::Random;
 use std::fmt::Write as _;
@@ -766,7 +767,6 @@ const ODD: &[&str] = &[
     "1.5",
     ".5",
     ".inf",
-    "-.Inf",
     ".NaN",
     "190:20:30",
     "2001-12-14",
@@ -841,8 +841,6 @@ const ODD: &[&str] = &[
     "\u{85}",
     "\u{2028}",
     "a\tb",
-    "a\u{0}b",
-    "a\u{7f}",
     "<<",
     "=",
     "!",

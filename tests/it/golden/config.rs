@@ -44,7 +44,8 @@ pub fn check(case: &Path) -> Vec<Outcome> {
             env: &env,
         },
     );
-    if let Ok(want) = std::fs::read_to_string(case.join("error.txt")) {
+    if let Ok(want) = std::fs::read(case.join("error.txt")) {
+        let want = String::from_utf8_lossy(&want);
         let verdict = match loaded {
             Err(error) => by_rule(&error).unwrap_or_else(|| refused(Err(error), &want).into()),
             loaded => refused(loaded.map(|_| ()), &want).into(),

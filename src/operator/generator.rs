@@ -126,16 +126,17 @@ impl Generator {
         assets: &Assets,
         settings: &Settings,
     ) -> Result<Generated, Error> {
+        // Settings that cannot be honoured are found before anything is done for the monitors.
         let cx = Context::new(settings)?;
-        self.take_in(snapshot, settings)?;
-        self.validate(&cx, assets);
         let mut own = Loader::new(assets, &settings.namespace);
         cx.load(&mut own)?;
         let own = own.loaded;
-        self.forget_if_foreign_references_changed(&cx, assets, &own);
-
         let sharding = cx.sharding();
         let additional = additional_jobs(&cx, assets, &sharding)?;
+
+        self.take_in(snapshot, settings)?;
+        self.validate(&cx, assets);
+        self.forget_if_foreign_references_changed(&cx, assets, &own);
         let loaded = self.loaded().chain([&own]);
         let loaded = loaded.flat_map(|loaded| &loaded.asked).map(|(id, _)| id);
         let cache = Cache::new(assets, loaded.collect());

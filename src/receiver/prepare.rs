@@ -327,14 +327,25 @@ impl Preparer {
         inherited: &mut Inherited,
     ) -> Result<(Frame, Option<String>), Failure> {
         let trouble = match inherited.settings(&self.settings, &self.environment) {
-            Ok(settings) => match self.frame_of(&settings) {
-                Ok(frame) => {
-                    inherited.good = Some(settings);
-                    return Ok((frame, None));
+            Ok(settings) => {
+                let is_new = inherited.good.as_ref() != Some(&settings);
+                // What is remembered for the good settings must outlive those that turn out to be unusable.
+                let kept = is_new.then(|| std::mem::take(&mut self.memory.generator));
+                let frame = self.frame_of(&settings);
+                if frame.is_err()
+                    && let Some(kept) = kept
+                {
+                    self.memory.generator = kept;
                 }
-                Err(Failure::Refused(reason)) => format!("inherited settings: {reason}"),
-                Err(waiting) => return Err(waiting),
-            },
+                match frame {
+                    Ok(frame) => {
+                        inherited.good = Some(settings);
+                        return Ok((frame, None));
+                    }
+                    Err(Failure::Refused(reason)) => format!("inherited settings: {reason}"),
+                    Err(waiting) => return Err(waiting),
+                }
+            }
             Err(Nothing::NotYet(what)) => return Err(Failure::Waiting(what)),
             Err(Nothing::Unusable(reason)) => reason,
         };

@@ -19,7 +19,7 @@ struct Rig {
 }
 
 impl Rig {
-    fn new() -> Self {
+    fn new(inherit: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = SystemClock::shared();
         let environment = Environment::default();
@@ -48,7 +48,9 @@ impl Rig {
             clock,
             stopped,
             watched: Some((informers.clone(), monitors)),
-            inherited: None,
+            inherited: inherit.map(|from| {
+                Inherited::watch(&from.parse().unwrap(), &informers, &changed).unwrap()
+            }),
             discovery: Arc::new(discovery.unwrap()),
             surroundings,
             options: scrape::job::Options::default(),
@@ -87,10 +89,10 @@ impl Rig {
             self.informers.refresh();
             let told = self.changes.recv_timeout(Duration::from_secs(60));
             told.expect("nothing changes");
-            match self.preparer.prepare() {
-                Ok(prepared) if what(&prepared.loaded) => return prepared.loaded,
-                Ok(_) | Err(Failure::Waiting(_)) => {}
-                Err(refused) => panic!("{refused:?}"),
+            if let Ok(prepared) = self.preparer.prepare()
+                && what(&prepared.loaded)
+            {
+                return prepared.loaded;
             }
         }
     }
@@ -114,7 +116,7 @@ fn names(loaded: &Loaded) -> Vec<String> {
 
 #[test]
 fn one_change_costs_one_job() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::new(None);
     for n in 0..8 {
         rig.write("ServiceMonitor", &format!("s{n}"), &["a", "b"]);
         rig.write("PodMonitor", &format!("p{n}"), &["a"]);
@@ -179,4 +181,22 @@ fn one_change_costs_one_job() {
     let changed = [0, 1].map(|n| format!("serviceMonitor/shop/s3/{n}"));
     assert_eq!(fresh(&third, &fifth), (1, changed.to_vec()));
     assert_eq!(names(&fifth), names(&third));
+}
+
+#[test]
+fn unusable_settings_cost_nothing_of_the_good_ones() {
+    let mut rig = Rig::new(Some("prometheus/m/k8s"));
+    let settings = |rig: &Rig, more: &str| {
+        let text = format!(
+            "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {{name: k8s, namespace: m}}\n\
+             spec: {{serviceMonitorSelector: {{}}, serviceMonitorNamespaceSelector: {{}}{more}}}\n"
+        );
+        std::fs::write(rig.folder.path().join("k8s.yaml"), text).unwrap();
+    };
+    settings(&rig, "");
+    rig.write("ServiceMonitor", "a", &["a"]);
+    let good = rig.prepare_until(|loaded| loaded.jobs.len() == 1);
+    settings(&rig, ", additionalScrapeConfigs: {name: none, key: jobs}");
+    let bad = rig.prepare_until(|loaded| loaded.settings_trouble.is_some());
+    assert_eq!(fresh(&good, &bad), (0, Vec::new()));
 }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 fn main() {
     let args: Vec<String> = std::env::args().filter(|arg| arg != "--bench").collect();
     let [_, part, file, rest @ ..] = args.as_slice() else {
+        println!("nothing to load: cargo bench --bench config -- PART CONFIG [LABELS]");
         return;
     };
     let text = std::fs::read(file).expect("a configuration");

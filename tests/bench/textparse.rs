@@ -15,7 +15,11 @@ use std::time::Duration;
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let once = args.iter().any(|arg| arg == "--once");
-    for file in args.iter().filter(|arg| !arg.starts_with("--")) {
+    let files: Vec<&String> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
+    if files.is_empty() {
+        println!("nothing to read: cargo bench --bench textparse -- FILE...");
+    }
+    for file in files {
         let page = std::fs::read(file).expect("a page");
         let format = if file.ends_with(".om") {
             Format::OpenMetrics

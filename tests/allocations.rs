@@ -1,9 +1,11 @@
-//! What reading a page costs in memory, counted and not timed. Samples of the text formats cost no allocation: a reader may
+//! What reading a page or a configuration costs in memory, counted and not timed. Samples of the text formats cost no allocation: a reader may
 //! allocate at its beginning and when a line needs more room than any before. Whatever a page is made of, what is allocated and what
 //! is delivered grows with its length only. A binary of its own, since it counts what the whole process allocates.
 #![allow(missing_docs, clippy::panic)]
 
+use prometheus_operator_receiver::config::{self, Context};
 use prometheus_operator_receiver::model::labels::LabelList;
+use prometheus_operator_receiver::rt::files::MemoryFiles;
 use prometheus_operator_receiver::textparse::{Entry, Format, Options, Parser};
 use prometheus_operator_receiver::wire::protobuf::Writer;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -14,10 +16,11 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// One test: what the harness or others allocate meanwhile would be counted, too.
 #[test]
-fn pages_cost_no_more_than_their_length() {
+fn what_is_read_costs_no_more_than_its_length() {
     nothing_is_allocated_per_sample();
     hostile_text();
     hostile_protobuf();
+    hostile_configurations();
 }
 
 #[track_caller]
@@ -306,4 +309,77 @@ fn hostile_protobuf() {
     assert_eq!(error(1000), None);
     let error = error(4000).flatten().unwrap_or_default();
     assert!(error.contains("fewer labels or buckets"), "{error}");
+}
+
+/// Loads a configuration; at most so many bytes are allocated for each of its own, beside a constant.
+#[track_caller]
+fn check_load(text: &str, loads: bool) {
+    let cx = Context {
+        path: "prometheus.yml",
+        files: &MemoryFiles::default(),
+        env: &|_| None,
+    };
+    let region = Region::new(ALLOCATOR);
+    let loaded = config::load(text.as_bytes(), &cx);
+    let allocated = region.change().bytes_allocated;
+    let most = (4 << 20) + 64 * text.len();
+    let start = text.get(..60).unwrap_or(text);
+    assert!(allocated <= most, "{allocated} of {most}: {start:?}");
+    assert_eq!(loaded.is_ok(), loads, "{start:?}");
+}
+
+fn hostile_configurations() {
+    let job = "scrape_configs:\n- job_name: a\n";
+    let bomb = |width: usize, levels: usize| {
+        let mut text = format!("{job}  oauth2:\n    claims:\n      a0: &a0 [x]\n");
+        for level in 1..levels {
+            let again = vec![format!("*a{}", level - 1); width].join(", ");
+            text.push_str(&format!("      a{level}: &a{level} [{again}]\n"));
+        }
+        text
+    };
+    check_load(&bomb(2, 60), false);
+    check_load(&bomb(10, 20), false);
+    let merges = (1..200).map(|n| format!("x{n}: &a{n} {{<<: [*a{}, *a{}]}}\n", n - 1, n - 1));
+    check_load(
+        &format!("x0: &a0 {{}}\n{}", merges.collect::<String>()),
+        false,
+    );
+    check_load(&format!("scrape_configs: {}", "[".repeat(500_000)), false);
+    check_load(&format!("{job}  params: {}", "{a: ".repeat(200_000)), false);
+    check_load(&"- ".repeat(200_000), false);
+    check_load(&"? ".repeat(200_000), false);
+    check_load(
+        &format!("{job}  metrics_path: {}\n", "x".repeat(1 << 20)),
+        true,
+    );
+    check_load(
+        &format!("{job}  metrics_path: \"{}\"\n", "\\x41".repeat(1 << 18)),
+        true,
+    );
+    check_load(
+        &format!("{job}  metrics_path: |\n{}", "    x\n".repeat(1 << 17)),
+        true,
+    );
+    check_load(&format!("{job}  {}: b\n", "a".repeat(1 << 20)), false);
+    check_load(&format!("{job}{}", "  scheme: a\n".repeat(50_000)), false);
+    check_load(&format!("{}x", "a: &a\n".repeat(50_000)), false);
+    let rules = |pattern: &str, times: usize| {
+        let rule = format!("  - {{action: drop, regex: {pattern:?}}}\n");
+        format!("{job}  relabel_configs:\n{}", rule.repeat(times))
+    };
+    let slow = "(?:a?){1000}".repeat(100) + "b";
+    check_load(&rules(&slow, 1), false);
+    check_load(&rules(&slow, 200), false);
+    check_load(&rules("(((((a{10}){10}){10}){10}){10}){10}", 1), false);
+    check_load(&rules(&format!("a{}", "|b".repeat(40_000)), 1), false);
+    check_load(&rules(&("(?:b".repeat(300) + &"*)".repeat(300)), 1), false);
+    check_load(&rules(&"(".repeat(60_000), 1), false);
+    check_load(&rules(r"\w{60}", 200), true);
+    check_load(&rules(r"\d{200}", 200), true);
+    check_load(&rules(r"(?i)\pL{20}", 20), false);
+    let distinct: String = (0..30)
+        .map(|n| format!("  - {{action: drop, regex: '\\w{{60}}x{n}'}}\n"))
+        .collect();
+    check_load(&format!("{job}  relabel_configs:\n{distinct}"), true);
 }

@@ -119,3 +119,32 @@ fn what_a_receiver_has_no_use_for() {
     );
     assert!(unsupported(b"global: {}").unwrap().is_empty());
 }
+
+/// A job with these lines: at which stage it is refused, and the lines named.
+#[track_caller]
+fn check_refused(lines: &str, stage: Stage, want: &[u32]) {
+    let error = load_text(&format!("scrape_configs:\n- job_name: a\n{lines}")).unwrap_err();
+    assert_eq!(
+        (error.stage, error.lines.as_slice()),
+        (stage, want),
+        "{error}"
+    );
+}
+
+#[test]
+fn odd_values_are_judged_as_go_yaml_does() {
+    // A quoted null does not reach the type's own decoding, and is a string then.
+    check_refused("  scrape_interval: \"~\"\n", Stage::Decode, &[3]);
+    check_refused("  scrape_interval: 'null'\n", Stage::Decode, &[3]);
+    check_refused("  scrape_interval: 'Null'\n", Stage::Value, &[]);
+    check_refused("  tls_config: {min_version: \"~\"}\n", Stage::Decode, &[3]);
+    check_refused("  proxy_url: '~'\n", Stage::Decode, &[3]);
+    // A tag that its text contradicts.
+    check_refused("  scrape_timeout: !!null x\n", Stage::Decode, &[]);
+    assert!(load_text("scrape_configs:\n- job_name: a\n  scrape_timeout: !!null ~\n").is_ok());
+    // What has the wrong type is not set, so it is not set twice.
+    check_refused("  params: {b: [x], b: y}\n", Stage::Decode, &[3]);
+    check_refused("  params: {b: [x], b: [y]}\n", Stage::Decode, &[3]);
+    let headers = "  proxy_url: http://p\n  proxy_connect_header:\n    b: [x]\n    b: y\n";
+    check_refused(headers, Stage::Decode, &[6]);
+}

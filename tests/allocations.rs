@@ -97,17 +97,17 @@ fn costs(format: Format, page: &[u8]) -> (usize, usize) {
     (region.change().bytes_allocated, delivered)
 }
 
-/// Pages of size `n`, twice and four times that cost at most so many bytes for each of their own.
+/// What a page may cost beside 64 times its length.
+const LITTLE: usize = 10_000;
+/// The same where it says labels once for many series: those may take 64 MiB.
+const MUCH: usize = 65 << 20;
+
+/// Pages of size `n`, twice and four times that cost at most that.
 #[track_caller]
-fn check_costs(format: Format, page: &dyn Fn(usize) -> Vec<u8>, n: usize) {
+fn check_costs(format: Format, constant: usize, page: &dyn Fn(usize) -> Vec<u8>, n: usize) {
     for n in [n, 2 * n, 4 * n] {
         let page = page(n);
         let (allocated, delivered) = costs(format, &page);
-        let constant = if format == Format::Protobuf {
-            64 << 20
-        } else {
-            10_000
-        };
         let most = constant + 64 * page.len();
         let what = String::from_utf8_lossy(page.get(..60).unwrap_or(&page));
         let costs = (allocated, delivered);
@@ -175,18 +175,22 @@ fn hostile_text() {
                 let page = [before, &pieces.collect::<String>(), after, "# EOF\n"].concat();
                 page.into_bytes()
             };
-            check_costs(format, &page, 1000);
+            check_costs(format, LITTLE, &page, 1000);
         }
     }
     // Of one line each of many others might say as much.
-    for line in ["TYPE a_$N counter", "HELP a_$N b", "UNIT a_$N $N"] {
+    for (line, constant, n) in [
+        ("TYPE a_$N counter", LITTLE, 1000),
+        ("HELP a_$N b", LITTLE, 1000),
+        ("UNIT a_$N $N", MUCH, 4000),
+    ] {
         let page = |n: usize| {
             let line = line.replace("$N", &"n".repeat(n));
             let series = "a 1\n".repeat(n);
             format!("# TYPE a counter\n# {line}\n{series}# EOF\n").into_bytes()
         };
-        check_costs(Format::Text, &page, 1000);
-        check_costs(Format::OpenMetrics, &page, 1000);
+        check_costs(Format::Text, constant, &page, n);
+        check_costs(Format::OpenMetrics, constant, &page, n);
     }
 }
 
@@ -218,7 +222,7 @@ fn bucket(histogram: &mut Writer, n: usize) {
 }
 
 fn hostile_protobuf() {
-    let check = |page: &dyn Fn(usize) -> Vec<u8>, n| check_costs(Format::Protobuf, page, n);
+    let check = |page: &dyn Fn(usize) -> Vec<u8>, n| check_costs(Format::Protobuf, MUCH, page, n);
     // Each of a metric's labels is one of each of its buckets.
     let labels_and_buckets = |n: usize| {
         families(1, |family, _| {

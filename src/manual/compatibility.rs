@@ -70,7 +70,7 @@
 //!   of a response is cut off at 64 KiB and 128 headers. A response with both Content-Length and Transfer-Encoding is refused;
 //!   upstream believes the latter.
 //! - A protobuf page whose metrics have so many labels and buckets that the labels of all series together take more than 64 MiB and
-//!   64 times the page's length is an error, and so is a unit of more than 128 bytes on an OpenMetrics page.
+//!   64 times the page's length is an error, and so is an OpenMetrics page whose units do so as labels of their series.
 //! - When the rules of a job change that make its series, a target begins anew with its next slot; series that only the old
 //!   rules made get no markers.
 //! - A target that vanishes and comes back before its end-of-run markers are due goes on as if it had not been away.

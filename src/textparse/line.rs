@@ -2,7 +2,7 @@
 //! made when somebody asks.
 
 use super::number::{format_openmetrics, parse_go};
-use super::{Entry, Error, LabelSource, Place, Series, Step};
+use super::{Entry, Error, LabelSource, Place, Series, Step, most_label_bytes};
 use crate::model::exemplar::Exemplar;
 use crate::model::labels::{LabelList, METRIC_NAME};
 use crate::model::metadata::MetricKind;
@@ -280,6 +280,8 @@ pub(super) struct Sample<'p> {
     pub(super) kind: MetricKind,
     /// The unit said last.
     pub(super) unit: Span,
+    /// Bytes of units that all series so far have as a label together.
+    unit_bytes: usize,
     pub(super) type_and_unit: bool,
 }
 
@@ -294,6 +296,7 @@ impl<'p> Sample<'p> {
             place: Place::default(),
             kind: MetricKind::Unknown,
             unit: (0, 0),
+            unit_bytes: 0,
             type_and_unit,
         }
     }
@@ -336,6 +339,18 @@ impl<'p> Sample<'p> {
 
     pub(super) fn key(&self) -> &'p [u8] {
         self.page.get(self.place.series)
+    }
+
+    /// A unit becomes a label of all series below it, however short their lines are.
+    pub(super) fn count_unit(&mut self) -> Result<(), Error> {
+        if self.type_and_unit {
+            self.unit_bytes += self.page.get(self.unit).len();
+            if self.unit_bytes > most_label_bytes(self.page.bytes.len()) {
+                let what = "the unit is too long for so many series";
+                return Err(self.page.error(self.unit.0 as usize, what));
+            }
+        }
+        Ok(())
     }
 }
 

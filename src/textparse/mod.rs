@@ -3,7 +3,7 @@
 //!
 //! Memory beyond the page: for the text formats the places of one line's labels (16 bytes each) and one exemplar; for protobuf the
 //! largest family's list of metrics (16 bytes each) and its largest metric, decoded; for converted histograms the histogram being
-//! collected. A page of 4 GiB and more is refused: places are `u32`. So is a protobuf page whose series have more text in their labels
+//! collected. A page of 4 GiB and more is refused: places are `u32`. So is one whose series have more text in labels that it says once
 //! than 64 MiB and 64 times its length. All readers are iterative and linear in the page's length.
 
 mod choose;
@@ -166,6 +166,15 @@ enum Step {
     Type { name: Span, kind: MetricKind },
     Unit { name: Span, unit: Span },
     Series,
+}
+
+/// What labels that a page says once for many series may take in all of them together: so many bytes, and so many times the
+/// page's length. A protobuf metric says its labels once for all its buckets, an OpenMetrics family its unit once for all its
+/// series, so that a small page could stand for more than any memory holds.
+fn most_label_bytes(page: usize) -> usize {
+    const LEAST: usize = 64 << 20;
+    const PER_BYTE: usize = 64;
+    page.saturating_mul(PER_BYTE).saturating_add(LEAST)
 }
 
 /// Reads one page.

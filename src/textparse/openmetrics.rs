@@ -38,9 +38,6 @@ pub(super) struct Cursor<'p> {
     bare_name: Span,
 }
 
-/// All series below a unit may get it as a label, however short their lines are.
-const LONGEST_UNIT: usize = 128;
-
 /// What is done with the exemplar of a line.
 enum Exemplars<'a> {
     Read(&'a mut Vec<LabelAt>, &'a mut Exemplar, &'a mut bool),
@@ -247,10 +244,6 @@ impl<'p> Cursor<'p> {
     fn unit(&mut self, name: Span, unit: Span) -> Result<Step, Error> {
         self.unit = unit;
         let text = self.page.get(unit);
-        if text.len() > LONGEST_UNIT {
-            let what = "the unit has more than 128 bytes";
-            return Err(self.page.error(unit.0 as usize, what));
-        }
         let stem = self.page.get(name).strip_suffix(text);
         if text.is_empty() || stem.is_some_and(|stem| stem.ends_with(b"_")) {
             return Ok(Step::Unit { name, unit });
@@ -288,6 +281,7 @@ impl<'p> Cursor<'p> {
         sample.place.series = span(start, end);
         sample.kind = self.kind;
         sample.unit = self.unit;
+        sample.count_unit()?;
         let (value, i) = value(self.page, end)?;
         sample.value = value;
         sample.place.value = span(end + 1, i);

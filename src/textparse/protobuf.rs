@@ -5,7 +5,7 @@ use super::compact::compact;
 use super::convert::Classic;
 use super::current::{Current, Part};
 use super::family::{Bucket, ExemplarParts, Family, Metric, Timestamp, label};
-use super::{Entry, Error, HistogramEntry, Options, Place, Series};
+use super::{Entry, Error, HistogramEntry, Options, Place, Series, most_label_bytes};
 use crate::model::exemplar::Exemplar;
 use crate::model::hash::xxh64;
 use crate::model::histogram::{Counts, Histogram, ResetHint};
@@ -38,11 +38,6 @@ pub(super) struct Reader<'p> {
     /// Bytes of names and labels that all series so far have together.
     label_bytes: usize,
 }
-
-/// What the names and labels of all series of a page may take together: so many bytes, and so many times the page's length. A
-/// metric says its labels once for all its buckets, so that a small page could stand for more than any memory holds.
-const LABEL_BYTES: usize = 64 << 20;
-const LABEL_BYTES_PER_BYTE: usize = 64;
 
 /// What was delivered last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -289,11 +284,7 @@ impl<'p> Reader<'p> {
         let n_series = 1 + metric.histogram.buckets.len() + metric.summary.quantiles.len();
         let bytes = n_series.saturating_mul(family.name.len() + family.unit.len() + labels);
         self.label_bytes = self.label_bytes.saturating_add(bytes);
-        let most = self
-            .page
-            .len()
-            .saturating_mul(LABEL_BYTES_PER_BYTE)
-            .saturating_add(LABEL_BYTES);
+        let most = most_label_bytes(self.page.len());
         if self.label_bytes > most {
             return Err(format!(
                 "the labels of all buckets take more than {most} bytes: let the target expose fewer labels or buckets"

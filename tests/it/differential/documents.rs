@@ -125,6 +125,7 @@ const URLS: Kind = Of(&[
     "http://a",
     "https://a:1/b?c=d",
     "http://u:p@h",
+    "http://b:80/",
     "\"\"",
     "a",
     "http://[::1]:1",
@@ -517,9 +518,13 @@ pub fn grown(random: &mut Random) -> String {
 /// Some fields out of several sets.
 fn record(random: &mut Random, sets: &[Fields], most: usize) -> Tree {
     let mut fields: Vec<(String, Tree)> = Vec::new();
-    for _ in 0..1 + random.below(most) {
+    for count in 0..1 + random.below(most) {
         let set = sets[random.below(sets.len())];
-        let (name, kind) = set[random.below(set.len())];
+        // What stands first is what a record cannot do without, if there is such a field.
+        let (name, kind) = match count {
+            0 if !random.one_in(8) => sets[0][0],
+            _ => set[random.below(set.len())],
+        };
         if random.one_in(60) || fields.iter().all(|(known, _)| known != name) {
             fields.push((name.to_owned(), value(random, kind)));
         }

@@ -8,15 +8,18 @@ use crate::http::config::{
 };
 use crate::wire::yaml::Node;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Settings before validation.
 #[derive(Default)]
 pub(super) struct RawClient {
-    pub(super) config: Config,
+    config: Config,
     bearer_token: Secret,
     bearer_token_file: Box<str>,
     /// `proxy_connect_header` was written, even if empty: counts as a custom setting for Kubernetes discovery.
     has_connect_header: bool,
+    /// Anything was written: of most jobs nothing is.
+    is_said: bool,
 }
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -51,6 +54,17 @@ impl RawClient {
         key: &str,
         node: &'n Node<'n>,
     ) -> Result<bool> {
+        let is_mine = self.decode(d, key, node)?;
+        self.is_said |= is_mine;
+        Ok(is_mine)
+    }
+
+    fn decode<'n>(
+        &mut self,
+        d: &mut Decoder<'n, '_>,
+        key: &str,
+        node: &'n Node<'n>,
+    ) -> Result<bool> {
         let config = &mut self.config;
         match key {
             "basic_auth" => optional(d, node, &mut config.basic_auth, basic_auth)?,
@@ -73,7 +87,16 @@ impl RawClient {
 
     /// Whether anything differs from the defaults.
     pub(super) fn is_custom(&self) -> bool {
-        self.has_connect_header || self.config != Config::default()
+        self.is_said && (self.has_connect_header || self.config != Config::default())
+    }
+
+    /// The settings, `plain` if nothing was written.
+    pub(super) fn finish(self, plain: &Arc<Config>) -> Arc<Config> {
+        if self.is_said {
+            Arc::new(self.config)
+        } else {
+            Arc::clone(plain)
+        }
     }
 
     /// Checks the settings; a bearer token becomes an authorization.

@@ -11,7 +11,6 @@ use crate::model::labels::Text;
 use crate::model::name::{EscapingScheme, ValidationScheme};
 use crate::wire::yaml::Node;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What the document says of a job, before inheritance.
@@ -298,7 +297,7 @@ impl RawJob {
             escaping_scheme,
             target_rules,
             metric_rules,
-            http: Arc::new(self.client.config),
+            http: self.client.finish(&loader.plain_client),
             discovery: self.discovery,
             from_file: false,
         })

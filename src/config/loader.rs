@@ -4,17 +4,16 @@ use super::decode::{Decoder, Result};
 use super::global::RawGlobal;
 use super::job::{self, RawJob};
 use super::{
-    Config, Context, Error, Global, ScrapeConfig, SdConfig, Stage, environment, paths, rules,
-    sections,
+    Config, Context, Error, Global, ScrapeConfig, Stage, environment, paths, rules, sections,
 };
 use crate::http;
 use crate::model::labels::{Interner, Labels, Text};
 use crate::model::name::ValidationScheme;
-use crate::model::regexp::Patterns;
-use crate::model::relabel::{RelabelRules, Rule};
+use crate::model::regexp::{self, Patterns};
+use crate::model::relabel::{CompiledRule, RelabelRules, Rule};
 use crate::wire::yaml::{self, Data, Node};
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::sync::Arc;
 
 /// Loads configurations. A loader that is kept shares texts, compiled patterns, rule lists and client settings between all
@@ -23,12 +22,13 @@ use std::sync::Arc;
 pub struct Loader {
     texts: Interner,
     pub(super) patterns: Patterns,
-    /// By the hash of their content, so that growing needs no hashing. Of two lists with one hash, one is shared.
-    rules: HashMap<u64, RelabelRules>,
+    /// By the hash of their content, so that growing needs no hashing. Of two rules or lists with one hash, one is shared.
+    rules: HashMap<u64, Arc<CompiledRule>>,
+    rule_lists: HashMap<u64, RelabelRules>,
     hasher: RandomState,
     clients: HashSet<Arc<http::config::Config>>,
     /// What most jobs have, found without hashing.
-    plain_client: Arc<http::config::Config>,
+    pub(super) plain_client: Arc<http::config::Config>,
 }
 
 impl Loader {
@@ -171,7 +171,8 @@ impl Loader {
 
     /// Forgets what no loaded configuration uses any more.
     pub fn sweep(&mut self) {
-        self.rules.retain(|_, rules| rules.is_shared());
+        self.rule_lists.retain(|_, list| list.is_shared());
+        self.rules.retain(|_, rule| Arc::strong_count(rule) > 1);
         self.clients.retain(|client| Arc::strong_count(client) > 1);
         self.patterns.sweep();
     }
@@ -256,15 +257,7 @@ impl Loader {
 
     /// Joins the paths of a job, then shares its client settings.
     fn place(&mut self, mut job: ScrapeConfig, folder: &str) -> Arc<ScrapeConfig> {
-        paths::place_job(&mut job, folder);
-        self.share_client(&mut job.http);
-        for sd in &mut job.discovery {
-            match sd {
-                SdConfig::Http(sd) => self.share_client(&mut sd.http),
-                SdConfig::Kubernetes(sd) => self.share_client(&mut Arc::make_mut(sd).http),
-                SdConfig::File(_) | SdConfig::Static(_) => {}
-            }
-        }
+        paths::place_job(&mut job, folder, |client| self.place_client(client, folder));
         Arc::new(job)
     }
 
@@ -272,23 +265,46 @@ impl Loader {
         self.texts.intern(text)
     }
 
-    /// The rules, compiled, or the equal ones of another job.
+    /// The rules, compiled. Equal rules are shared, and so are equal lists.
     pub(super) fn share_rules(
         &mut self,
         rules: Vec<Rule>,
     ) -> std::result::Result<RelabelRules, String> {
-        let hash = self.hasher.hash_one(&rules);
-        let known = self.rules.get(&hash);
-        if let Some(known) = known.filter(|known| known.rules() == rules) {
-            return Ok(known.clone());
+        let mut hasher = self.hasher.build_hasher();
+        let mut compiled = Vec::with_capacity(rules.len());
+        for rule in rules {
+            let rule = self.share_rule(rule).map_err(|error| error.to_string())?;
+            // Equal rules are the same in memory by now.
+            Arc::as_ptr(&rule).hash(&mut hasher);
+            compiled.push(rule);
         }
-        let new =
-            RelabelRules::with(rules, &mut self.patterns).map_err(|error| error.to_string())?;
-        self.rules.insert(hash, new.clone());
-        Ok(new)
+        let (hash, new) = (hasher.finish(), RelabelRules::new(compiled));
+        match self.rule_lists.get(&hash) {
+            Some(known) if *known == new => Ok(known.clone()),
+            _ => {
+                self.rule_lists.insert(hash, new.clone());
+                Ok(new)
+            }
+        }
     }
 
-    fn share_client(&mut self, client: &mut Arc<http::config::Config>) {
+    fn share_rule(&mut self, rule: Rule) -> std::result::Result<Arc<CompiledRule>, regexp::Error> {
+        let hash = self.hasher.hash_one(&rule);
+        match self.rules.get(&hash) {
+            Some(known) if *known.rule() == rule => Ok(Arc::clone(known)),
+            _ => {
+                let new = Arc::new(CompiledRule::new(rule, &mut self.patterns)?);
+                self.rules.insert(hash, Arc::clone(&new));
+                Ok(new)
+            }
+        }
+    }
+
+    fn place_client(&mut self, client: &mut Arc<http::config::Config>, folder: &str) {
+        if Arc::ptr_eq(client, &self.plain_client) {
+            return;
+        }
+        paths::place_client(Arc::make_mut(client), folder);
         if *client == self.plain_client {
             *client = Arc::clone(&self.plain_client);
             return;

@@ -55,32 +55,33 @@ pub(super) fn place_files(config: &mut Config, folder: &str) {
     }
 }
 
-/// Joins the paths of a job.
-pub(super) fn place_job(job: &mut ScrapeConfig, folder: &str) {
+/// Joins the paths of a job; `client` is asked to do so for the settings of its clients.
+pub(super) fn place_job(
+    job: &mut ScrapeConfig,
+    folder: &str,
+    mut client: impl FnMut(&mut Arc<http::config::Config>),
+) {
     job.failure_log_file = join(folder, &job.failure_log_file);
-    place_client(&mut job.http, folder);
+    client(&mut job.http);
     for sd in &mut job.discovery {
         match sd {
             SdConfig::File(sd) => sd
                 .files
                 .iter_mut()
                 .for_each(|file| *file = join(folder, file)),
-            SdConfig::Http(sd) => place_client(&mut sd.http, folder),
+            SdConfig::Http(sd) => client(&mut sd.http),
             SdConfig::Kubernetes(sd) => {
                 let sd = Arc::make_mut(sd);
                 sd.kubeconfig_file = join(folder, &sd.kubeconfig_file);
-                place_client(&mut sd.http, folder);
+                client(&mut sd.http);
             }
             SdConfig::Static(_) => {}
         }
     }
 }
 
-fn place_client(shared: &mut Arc<http::config::Config>, folder: &str) {
-    if *shared.as_ref() == http::config::Config::default() {
-        return;
-    }
-    let client = Arc::make_mut(shared);
+/// Joins the paths of a client's settings.
+pub(super) fn place_client(client: &mut http::config::Config, folder: &str) {
     let place = |path: &mut Box<str>| *path = join(folder, path);
     let place_tls = |tls: &mut http::config::Tls| {
         [&mut tls.ca_file, &mut tls.cert_file, &mut tls.key_file]

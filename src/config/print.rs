@@ -211,7 +211,7 @@ fn scrape_config(job: &ScrapeConfig) -> Tree<'_> {
 }
 
 fn rules(rules: &RelabelRules) -> Vec<Tree<'_>> {
-    rules.rules().iter().map(rule).collect()
+    rules.rules().map(rule).collect()
 }
 
 fn rule(rule: &Rule) -> Tree<'_> {

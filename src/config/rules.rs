@@ -6,7 +6,7 @@ use super::scalar;
 use crate::model::labels::Text;
 use crate::model::name::ValidationScheme;
 use crate::model::relabel::{Action, DEFAULT_REPLACEMENT, DEFAULT_SEPARATOR, RelabelRules, Rule};
-use crate::wire::yaml::Node;
+use crate::wire::yaml::{Data, Node};
 
 /// A rule before validation.
 pub(super) struct RawRule {
@@ -28,7 +28,11 @@ pub(super) fn rules<'n>(
     node: &'n Node<'n>,
     slot: &mut RawRules,
 ) -> Result {
-    let mut rules = Vec::new();
+    let length = match &node.resolved().data {
+        Data::Sequence(items) => items.len(),
+        _ => 0,
+    };
+    let mut rules = Vec::with_capacity(length);
     d.items(node, &mut |d, item| {
         rules.push(if d.is_null(item)? {
             None

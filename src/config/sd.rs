@@ -234,7 +234,7 @@ fn http<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<HttpSd
     Ok(Some(HttpSd {
         url: address,
         refresh_interval,
-        http: Arc::new(client.config),
+        http: client.finish(&d.loader.plain_client),
     }))
 }
 
@@ -433,7 +433,7 @@ impl RawKubernetes {
             namespaces: self.namespaces,
             selectors,
             attach: self.attach,
-            http: Arc::new(self.client.config),
+            http: self.client.finish(&d.loader.plain_client),
         })
     }
 }

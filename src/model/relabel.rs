@@ -111,21 +111,10 @@ pub enum Keep {
     No,
 }
 
-/// A list of rules, compiled. Cloning counts a reference.
-#[derive(Debug, Clone, Default)]
-pub struct RelabelRules(Arc<Compiled>);
-
-#[derive(Debug, Default)]
-struct Compiled {
-    rules: Box<[Rule]>,
-    steps: Box<[Step]>,
-    /// Some rule is a labelmap, so that the order in which labels are set matters.
-    maps: bool,
-}
-
-/// What a rule needs beyond its own fields when it runs.
+/// A rule, compiled. Lists share it.
 #[derive(Debug)]
-struct Step {
+pub struct CompiledRule {
+    rule: Rule,
     regexp: Arc<Regexp>,
     target: Template,
     replacement: Template,
@@ -133,74 +122,20 @@ struct Step {
     fixed_target: bool,
 }
 
-impl PartialEq for RelabelRules {
+impl PartialEq for CompiledRule {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.rules == other.0.rules
+        self.rule == other.rule
     }
 }
 
-impl Eq for RelabelRules {}
+impl Eq for CompiledRule {}
 
-impl RelabelRules {
-    /// Compiles rules.
+impl CompiledRule {
+    /// Compiles a rule with patterns that others may have compiled before.
     ///
     /// # Errors
-    /// A pattern does not compile.
-    pub fn new(rules: Vec<Rule>) -> Result<Self, regexp::Error> {
-        Self::with(rules, &mut Patterns::default())
-    }
-
-    /// Compiles rules with patterns that others may have compiled before.
-    ///
-    /// # Errors
-    /// A pattern does not compile.
-    pub fn with(rules: Vec<Rule>, patterns: &mut Patterns) -> Result<Self, regexp::Error> {
-        let steps = rules
-            .iter()
-            .map(|rule| Step::new(rule, patterns))
-            .collect::<Result<_, _>>()?;
-        Ok(Self(Arc::new(Compiled {
-            maps: rules.iter().any(|rule| rule.action == Action::LabelMap),
-            rules: rules.into(),
-            steps,
-        })))
-    }
-
-    /// The rules in order.
-    pub fn rules(&self) -> &[Rule] {
-        &self.0.rules
-    }
-
-    /// Whether both are the very same list in memory.
-    pub fn same(a: &Self, b: &Self) -> bool {
-        Arc::ptr_eq(&a.0, &b.0)
-    }
-
-    /// Whether someone else holds the same list.
-    pub fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
-    }
-
-    /// Applies all rules in order; stops at the first that drops.
-    pub fn apply(&self, labels: &mut LabelsBuilder) -> Keep {
-        let mut run = Run {
-            labels,
-            set: Vec::new(),
-            maps: self.0.maps,
-            joined: String::new(),
-            text: String::new(),
-        };
-        for (rule, step) in self.0.rules.iter().zip(&self.0.steps) {
-            if run.apply(rule, step) == Keep::No {
-                return Keep::No;
-            }
-        }
-        Keep::Yes
-    }
-}
-
-impl Step {
-    fn new(rule: &Rule, patterns: &mut Patterns) -> Result<Self, regexp::Error> {
+    /// The pattern does not compile.
+    pub fn new(rule: Rule, patterns: &mut Patterns) -> Result<Self, regexp::Error> {
         let regexp = patterns.get(rule.pattern())?;
         let target = Template::new(&rule.target_label, &regexp);
         let plain = target.as_text() == Some(&*rule.target_label);
@@ -209,7 +144,64 @@ impl Step {
             replacement: Template::new(&rule.replacement, &regexp),
             target,
             regexp,
+            rule,
         })
+    }
+
+    /// The rule.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+}
+
+/// A list of rules, compiled. Cloning counts a reference.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RelabelRules {
+    rules: Arc<[Arc<CompiledRule>]>,
+    /// Some rule is a labelmap, so that the order in which labels are set matters.
+    maps: bool,
+}
+
+impl RelabelRules {
+    /// A list of these rules, in this order.
+    pub fn new(rules: Vec<Arc<CompiledRule>>) -> Self {
+        let is_map = |rule: &Arc<CompiledRule>| rule.rule.action == Action::LabelMap;
+        Self {
+            maps: rules.iter().any(is_map),
+            rules: rules.into(),
+        }
+    }
+
+    /// The rules in order.
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = &Rule> {
+        self.rules.iter().map(|rule| rule.rule())
+    }
+
+    /// Whether both are the very same list in memory.
+    pub fn same(a: &Self, b: &Self) -> bool {
+        Arc::ptr_eq(&a.rules, &b.rules)
+    }
+
+    /// Whether someone else holds the same list.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.rules) > 1
+    }
+
+    /// Applies all rules in order; stops at the first that drops.
+    pub fn apply(&self, labels: &mut LabelsBuilder) -> Keep {
+        let mut run = Run {
+            labels,
+            set: Vec::new(),
+            maps: self.maps,
+            joined: String::new(),
+            text: String::new(),
+        };
+        for compiled in &*self.rules {
+            if run.apply(compiled) == Keep::No {
+                return Keep::No;
+            }
+        }
+        Keep::Yes
     }
 }
 
@@ -225,14 +217,15 @@ struct Run<'l> {
 }
 
 impl Run<'_> {
-    fn apply(&mut self, rule: &Rule, step: &Step) -> Keep {
+    fn apply(&mut self, compiled: &CompiledRule) -> Keep {
+        let rule = &compiled.rule;
         let keep = |yes| if yes { Keep::Yes } else { Keep::No };
         match rule.action {
-            Action::Keep => return keep(step.regexp.is_match(self.value(rule))),
-            Action::Drop => return keep(!step.regexp.is_match(self.value(rule))),
+            Action::Keep => return keep(compiled.regexp.is_match(self.value(rule))),
+            Action::Drop => return keep(!compiled.regexp.is_match(self.value(rule))),
             Action::KeepEqual => return keep(self.is_equal(rule)),
             Action::DropEqual => return keep(!self.is_equal(rule)),
-            Action::Replace => self.replace(rule, step),
+            Action::Replace => self.replace(compiled),
             Action::HashMod => {
                 // Validation refuses a modulus of 0.
                 let rest = hash::hashmod(self.value(rule)).checked_rem(rule.modulus);
@@ -251,9 +244,9 @@ impl Run<'_> {
                 let text = uppercase(self.value(rule));
                 self.set(&rule.target_label, &text);
             }
-            Action::LabelMap => self.label_map(step),
-            Action::LabelDrop => self.retain(|name| !step.regexp.is_match(name)),
-            Action::LabelKeep => self.retain(|name| step.regexp.is_match(name)),
+            Action::LabelMap => self.label_map(compiled),
+            Action::LabelDrop => self.retain(|name| !compiled.regexp.is_match(name)),
+            Action::LabelKeep => self.retain(|name| compiled.regexp.is_match(name)),
         }
         Keep::Yes
     }
@@ -268,17 +261,18 @@ impl Run<'_> {
         self.labels.get(&rule.target_label).unwrap_or_default() == value
     }
 
-    fn replace(&mut self, rule: &Rule, step: &Step) {
+    fn replace(&mut self, compiled: &CompiledRule) {
+        let rule = &compiled.rule;
         let value = value_of(self.labels, rule, &mut self.joined);
         self.text.clear();
-        if step.fixed_target {
-            if step.replacement.as_text() == Some(&*rule.replacement) {
-                if step.regexp.is_match(value) {
+        if compiled.fixed_target {
+            if compiled.replacement.as_text() == Some(&*rule.replacement) {
+                if compiled.regexp.is_match(value) {
                     self.set_text(&rule.target_label, &rule.replacement);
                 }
-            } else if step
+            } else if compiled
                 .regexp
-                .expand(value, &mut [(&step.replacement, &mut self.text)])
+                .expand(value, &mut [(&compiled.replacement, &mut self.text)])
             {
                 self.set_result(rule);
             }
@@ -286,10 +280,10 @@ impl Run<'_> {
         }
         let mut target = String::new();
         let into = &mut [
-            (&step.target, &mut target),
-            (&step.replacement, &mut self.text),
+            (&compiled.target, &mut target),
+            (&compiled.replacement, &mut self.text),
         ];
-        if step.regexp.expand(value, into) && rule.scheme.is_label_name(&target) {
+        if compiled.regexp.expand(value, into) && rule.scheme.is_label_name(&target) {
             let text = std::mem::take(&mut self.text);
             self.set(&Text::from(target), &text);
         }
@@ -311,10 +305,10 @@ impl Run<'_> {
         self.text = text;
     }
 
-    fn label_map(&mut self, step: &Step) {
+    fn label_map(&mut self, compiled: &CompiledRule) {
         let pairs = self.labels.pairs();
         let mapped = |(name, value): &(Text, Text)| {
-            let new = step.regexp.replace_all(name, &step.replacement)?;
+            let new = compiled.regexp.replace_all(name, &compiled.replacement)?;
             Some((Text::from(new), Arc::clone(value)))
         };
         let first = pairs.iter().filter_map(|pair| {

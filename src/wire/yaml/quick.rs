@@ -11,6 +11,9 @@ const MAX_DEPTH: usize = 32;
 /// Longer keys are no simple keys for everyone.
 const MAX_KEY: usize = 128;
 
+/// What is open at a time in a job.
+const USUAL: usize = 32;
+
 /// The document as a tree; `None`: this is not the reader for it.
 pub(super) fn parse(text: &[u8]) -> Option<Node<'_>> {
     let known = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
@@ -22,8 +25,8 @@ pub(super) fn parse(text: &[u8]) -> Option<Node<'_>> {
         line: "",
         number: 0,
         column: 0,
-        nodes: Vec::new(),
-        pairs: Vec::new(),
+        nodes: Vec::with_capacity(USUAL),
+        pairs: Vec::with_capacity(USUAL),
     };
     reader.next_line()?;
     let root = match reader.column {

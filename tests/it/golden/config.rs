@@ -155,8 +155,8 @@ fn is_faithful(config: &Config) -> bool {
         !job.metrics_path.is_empty()
             && !job.scheme.is_empty()
             && !job.discovery.iter().any(has_zero)
-            && !job.target_rules.rules().iter().any(has_null)
-            && !job.metric_rules.rules().iter().any(has_null)
+            && !job.target_rules.rules().any(has_null)
+            && !job.metric_rules.rules().any(has_null)
     };
     global.validation_scheme.is_some() && !dollar && config.jobs.iter().all(job_is_faithful)
 }
@@ -388,7 +388,7 @@ fn rules(rules: &RelabelRules) -> Vec<Value> {
             "scheme": rule.scheme.as_str(),
         })
     };
-    rules.rules().iter().map(rule).collect()
+    rules.rules().map(rule).collect()
 }
 
 fn discovery(sd: &SdConfig) -> Value {

@@ -1,7 +1,7 @@
 //! What the two text formats share: classes of bytes, quoted strings, and the sample that was read last, whose labels are only
 //! made when somebody asks.
 
-use super::number::{format_openmetrics, parse_go};
+use super::number::bound;
 use super::{Entry, Error, LabelSource, Place, Series, Step, most_label_bytes};
 use crate::model::exemplar::Exemplar;
 use crate::model::labels::{LabelList, METRIC_NAME};
@@ -410,13 +410,13 @@ impl LabelSource for Sample<'_> {
                 continue;
             }
             let value = self.page.unescaped(label.value, unescape);
-            let bound = match self.kind {
+            let is_bound = match self.kind {
                 MetricKind::Histogram => *name == *b"le",
                 MetricKind::Summary => *name == *b"quantile",
                 _ => false,
             };
-            match parse_go(&value).filter(|_| bound) {
-                Some(number) => out.push(&name, format_openmetrics(number)),
+            match is_bound.then(|| bound(&value)).flatten() {
+                Some(bound) => out.push(&name, bound),
                 None => out.push(&name, &value),
             }
         }

@@ -1,6 +1,7 @@
 //! Numbers as Go's strconv reads and writes them: sample values, `le` and `quantile`.
 
 use crate::model::value::NORMAL_NAN_BITS;
+use std::borrow::Cow;
 
 /// Exactly representable powers of ten.
 const POWERS: [f64; 23] = [
@@ -235,6 +236,37 @@ pub(super) fn milliseconds(seconds: f64) -> i64 {
     }
 }
 
+/// The text of an `le` or `quantile` as [`format_openmetrics`] would write its number, which most are already; `None` if it
+/// is no number.
+pub(super) fn bound(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if is_canonical(text) {
+        return Some(Cow::Borrowed(text));
+    }
+    parse_go(text).map(|number| Cow::Owned(format_openmetrics(number).into_bytes()))
+}
+
+/// Whether a number is certainly written as it would be: a few digits on both sides of a point, no zero too many. Up to 15
+/// digits tell floats apart, so that the shortest text of such a float is this one.
+fn is_canonical(text: &[u8]) -> bool {
+    if text == b"+Inf" {
+        return true;
+    }
+    let point = text.iter().position(|byte| *byte == b'.');
+    let Some((whole, [b'.', fraction @ ..])) = point.and_then(|at| text.split_at_checked(at))
+    else {
+        return false;
+    };
+    let starts_well = match whole {
+        // Smaller ones get an exponent.
+        [b'0'] => fraction == b"0" || fraction.iter().take(4).any(|digit| *digit != b'0'),
+        [b'1'..=b'9', ..] => whole.len() <= 6,
+        _ => false,
+    };
+    let ends_well = fraction == b"0" || matches!(fraction, [.., b'1'..=b'9']);
+    let is_number = whole.iter().chain(fraction).all(u8::is_ascii_digit);
+    starts_well && ends_well && is_number && text.len() <= 16
+}
+
 /// A float as OpenMetrics writes it in `le` and `quantile`: the shortest digits that read back, always with `.` or `e`
 /// (prometheus: model/labels/float.go, FormatOpenMetricsFloat).
 pub(super) fn format_openmetrics(value: f64) -> String {
@@ -381,6 +413,38 @@ mod tests {
         }
     }
 
+    #[test]
+    fn most_bounds_are_left_alone() {
+        for text in [
+            "+Inf",
+            "0.0",
+            "0.005",
+            "0.25",
+            "1.0",
+            "10.0",
+            "999999.5",
+            "0.00012345",
+        ] {
+            assert!(is_canonical(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "1",
+            "-1.0",
+            "1.",
+            ".5",
+            "00.5",
+            "1.50",
+            "1e3",
+            "0.00001",
+            "1000000.5",
+            "0.1234567890123456",
+        ] {
+            assert!(!is_canonical(text.as_bytes()), "{text}");
+        }
+        assert_eq!(bound(b"10"), Some(b"10.0".into()));
+        assert_eq!(bound(b"x"), None);
+    }
+
     #[track_caller]
     fn check_format(value: f64, want: &str) {
         assert_eq!(format_openmetrics(value), want);
@@ -427,6 +491,13 @@ mod tests {
             let text = format_openmetrics(value);
             let read = parse_go(text.as_bytes());
             prop_assert!(value.is_nan() || read == Some(value), "{} {:?}", text, read);
+        }
+
+        #[test]
+        fn bounds_left_alone_would_be_written_so(text in "(0|[0-9]{1,7})\\.(0{0,5}[0-9]{0,14})") {
+            let number = parse_go(text.as_bytes()).map(format_openmetrics);
+            let kept = bound(text.as_bytes()).map(|kept| String::from_utf8_lossy(&kept).into_owned());
+            prop_assert_eq!(kept, number);
         }
 
         #[test]

@@ -12,6 +12,7 @@ use crate::model::name::ValidationScheme;
 use crate::model::regexp::{self, Patterns};
 use crate::model::relabel::{CompiledRule, RelabelRules, Rule};
 use crate::wire::yaml::{self, Data, Node};
+use memchr::memmem;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::sync::Arc;
@@ -42,21 +43,33 @@ impl Loader {
     /// # Errors
     /// Prometheus would refuse it.
     pub fn load(&mut self, text: &[u8], cx: &Context<'_>) -> Result<Config> {
+        // What is wrong is for the whole text to tell.
+        let divided =
+            divide(text).and_then(|(frame, jobs)| self.load_parts(&frame, &jobs, cx).ok());
+        match divided {
+            Some(config) => Ok(config),
+            None => self.load_parts(text, &[], cx),
+        }
+    }
+
+    /// Loads a document and the texts of jobs that were taken out of it.
+    fn load_parts(&mut self, text: &[u8], taken_out: &[&[u8]], cx: &Context<'_>) -> Result<Config> {
         let node = parse(text)?;
         let document = Document::decode(node.as_ref(), self)?;
         document.check_patterns()?;
+        let folder = paths::folder_of(cx.path);
         let mut names = HashMap::new();
         let mut global = document.global.global;
-        let mut jobs = Vec::with_capacity(document.jobs.len());
-        for (index, raw) in document.jobs.into_iter().enumerate() {
-            let job = self.resolve(raw, index, &global)?;
-            if names
-                .insert(Text::clone(&job.job_name), "the main file".to_owned())
-                .is_some()
-            {
-                return Err(twice(index, &job.job_name, "the main file"));
-            }
-            jobs.push(job);
+        let mut jobs = Vec::with_capacity(document.jobs.len() + taken_out.len());
+        for raw in document.jobs {
+            let job = self.job_of_document(raw, jobs.len(), &global, &mut names)?;
+            jobs.push(self.place(job, &folder));
+        }
+        for text in taken_out {
+            let node = yaml::parse_block(text);
+            let raw = self.raw_job(node.as_ref())?;
+            let job = self.job_of_document(raw, jobs.len(), &global, &mut names)?;
+            jobs.push(self.place(job, &folder));
         }
         document
             .sections
@@ -68,15 +81,11 @@ impl Loader {
         global.external_labels = Labels::from_sorted(labels.collect());
         // Jobs inherit from `global` as it is written, before its own paths are joined.
         let written = global.clone();
-        let folder = paths::folder_of(cx.path);
         paths::place_global(&mut global, &folder);
         let mut config = Config {
             global: Arc::new(global),
             scrape_config_files: document.scrape_config_files,
-            jobs: jobs
-                .into_iter()
-                .map(|job| self.place(job, &folder))
-                .collect(),
+            jobs,
         };
         paths::place_files(&mut config, &folder);
         self.load_files(&mut config, &written, cx, &mut names)?;
@@ -94,20 +103,42 @@ impl Loader {
         cx: &Context<'_>,
     ) -> Result<Arc<ScrapeConfig>> {
         let node = parse(fragment)?;
+        let raw = self.raw_job(node.as_ref())?;
+        let job = self.resolve(raw, 0, global)?;
+        Ok(self.place(job, &paths::folder_of(cx.path)))
+    }
+
+    fn raw_job(&mut self, node: Option<&Node<'_>>) -> Result<Option<RawJob>> {
         let mut jobs = Vec::new();
         let mut decoder = Decoder::new(self);
-        if let Some(node) = &node {
+        if let Some(node) = node {
             job::jobs(&mut decoder, node, &mut jobs)?;
         }
         decoder.finish()?;
-        let [raw] = <[_; 1]>::try_from(jobs).map_err(|jobs| Error {
-            stage: Stage::Validate,
-            path: String::new(),
-            lines: Vec::new(),
-            message: format!("a fragment holds {} scrape configs, not 1", jobs.len()),
-        })?;
-        let job = self.resolve(raw, 0, global)?;
-        Ok(self.place(job, &paths::folder_of(cx.path)))
+        let count = jobs.len();
+        match jobs.pop() {
+            Some(job) if count == 1 => Ok(job),
+            _ => Err(invalid(
+                String::new(),
+                format!("a fragment holds {count} scrape configs, not 1"),
+            )),
+        }
+    }
+
+    /// A job of the main file, which must be the first of its name.
+    fn job_of_document(
+        &mut self,
+        raw: Option<RawJob>,
+        index: usize,
+        global: &Global,
+        names: &mut HashMap<Text, String>,
+    ) -> Result<ScrapeConfig> {
+        let job = self.resolve(raw, index, global)?;
+        let name = Text::clone(&job.job_name);
+        match names.insert(name, MAIN_FILE.to_owned()) {
+            Some(first) => Err(twice(index, &job.job_name, &first)),
+            None => Ok(job),
+        }
     }
 
     /// Loads a list of scrape configs job by job: one that Prometheus would refuse leaves the others unharmed.
@@ -318,6 +349,46 @@ impl Loader {
     }
 }
 
+/// How messages call the document itself.
+const MAIN_FILE: &str = "the main file";
+
+/// The frame of a document and its jobs, so that the trees of thousands of jobs need not stand beside each other. Only if all of the
+/// frame is plain block style: its lines are what they seem to be. (The jobs are read as such only, too.)
+fn divide(text: &[u8]) -> Option<(Vec<u8>, Vec<&[u8]>)> {
+    const KEY: &[u8] = b"scrape_configs:\n";
+    let is_key = |at: &usize| *at == 0 || text.get(at - 1) == Some(&b'\n');
+    let start = memmem::find_iter(text, KEY).find(is_key)?;
+    let (head, rest) = text.split_at_checked(start)?;
+    let rest = rest
+        .get(KEY.len()..)
+        .filter(|rest| rest.starts_with(b"- "))?;
+    let is_next_key = |at: &usize| !matches!(rest.get(at + 1), None | Some(b'-' | b' '));
+    let end = memchr::memchr_iter(b'\n', rest).find(is_next_key);
+    let (jobs, tail) = rest.split_at_checked(end.map_or(rest.len(), |at| at + 1))?;
+    let is_frame = |text: &[u8]| {
+        text.is_empty()
+            || yaml::parse_block(text).is_some_and(|node| !has_key(&node, "scrape_configs"))
+    };
+    if !is_frame(head) || !is_frame(tail) {
+        return None;
+    }
+    let mut starts: Vec<usize> = memmem::find_iter(jobs, b"\n- ").map(|at| at + 1).collect();
+    starts.push(jobs.len());
+    let mut from = 0;
+    let jobs = starts
+        .into_iter()
+        .map(|to| jobs.get(std::mem::replace(&mut from, to)..to));
+    Some(([head, tail].concat(), jobs.collect::<Option<_>>()?))
+}
+
+fn has_key(node: &Node<'_>, name: &str) -> bool {
+    let Data::Mapping(pairs) = &node.data else {
+        return false;
+    };
+    let is_name = |key: &Node<'_>| matches!(&key.data, Data::Scalar(text, _) if text == name);
+    pairs.iter().any(|(key, _)| is_name(key))
+}
+
 /// What a document holds.
 struct Document {
     global: RawGlobal,
@@ -447,4 +518,49 @@ fn unreadable(path: &str, error: &std::io::Error) -> Error {
         "scrape_config_files".to_owned(),
         format!("{path:?}: {error}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, want: Option<(&str, &[&str])>) {
+        let divided = divide(text.as_bytes());
+        let want = want.map(|(frame, jobs)| {
+            let jobs = jobs.iter().map(|job| job.as_bytes()).collect();
+            (frame.as_bytes().to_vec(), jobs)
+        });
+        assert_eq!(divided, want, "{text:?}");
+    }
+
+    #[test]
+    fn documents_are_divided_where_their_lines_are_what_they_seem() {
+        let jobs = "scrape_configs:\n- job_name: a\n  params:\n    x:\n    - y\n- job_name: b\n";
+        let each = [
+            "- job_name: a\n  params:\n    x:\n    - y\n",
+            "- job_name: b\n",
+        ];
+        let (head, tail) = ("global:\n  scrape_interval: 5s\n", "rule_files:\n- a\n");
+        check(jobs, Some(("", &each)));
+        check(
+            &format!("{head}{jobs}{tail}"),
+            Some((&[head, tail].concat(), &each)),
+        );
+        check(jobs.trim_end(), Some(("", &[each[0], "- job_name: b"])));
+        for not_plain in [
+            "global: 'a\nscrape_configs:\n- job_name: b\nc'\n",
+            "global: |\n  a\nscrape_configs:\n- job_name: b\n",
+            "scrape_configs: []\nscrape_configs:\n- job_name: b\n",
+            "scrape_configs:\n- job_name: b\nscrape_configs: []\n",
+            "# jobs\nscrape_configs:\n- job_name: b\n",
+            "scrape_configs:\n  - job_name: b\n...\n",
+            "scrape_configs:\n",
+            "global:\nscrape_configs:\n- job_name: b\n",
+            "x: y\n",
+            "",
+        ] {
+            check(not_plain, None);
+        }
+    }
 }

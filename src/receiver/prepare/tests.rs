@@ -124,8 +124,8 @@ fn one_change_costs_one_job() {
     // Prometheus refuses these two jobs: what surrounds them is found again all the same.
     rig.write("ServiceMonitor", "s0-bad", &["("]);
     rig.write("PodMonitor", "p9-bad", &["("]);
-    let first = rig.prepare_until(|loaded| loaded.jobs.len() == 24);
-    assert_eq!(first.rejected.len(), 2);
+    // The folder may be read before all is written.
+    let first = rig.prepare_until(|loaded| loaded.jobs.len() == 24 && loaded.rejected.len() == 2);
 
     // An endpoint changes: its monitor is written anew, its neighbour in it and all others stay.
     rig.write("ServiceMonitor", "s4", &["a", "c"]);

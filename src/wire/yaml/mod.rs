@@ -8,3 +8,4 @@ pub mod resolve;
 pub mod serde;
 
 pub use node::{Data, Error, Node, Style, parse};
+pub use quick::parse as parse_block;

@@ -15,7 +15,7 @@ const MAX_KEY: usize = 128;
 const USUAL: usize = 32;
 
 /// The document as a tree; `None`: this is not the reader for it.
-pub(super) fn parse(text: &[u8]) -> Option<Node<'_>> {
+pub fn parse(text: &[u8]) -> Option<Node<'_>> {
     let known = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
     if !text.iter().all(known) || u32::try_from(text.len()).is_err() {
         return None;

@@ -46,7 +46,7 @@ pub struct PoolSettings {
 impl Default for PoolSettings {
     fn default() -> Self {
         Self {
-            max_workers: 1000,
+            max_workers: 1024,
             lag: Duration::from_millis(5),
             idle: Duration::from_secs(30),
             seed: 0,

@@ -8,13 +8,15 @@
     clippy::print_stdout
 )]
 
+mod measure;
+
+use measure::measured;
 use prometheus_operator_receiver::config::{Context, Loader};
 use prometheus_operator_receiver::model::labels::{Labels, LabelsBuilder};
 use prometheus_operator_receiver::model::relabel::Keep;
 use prometheus_operator_receiver::rt::files::Disk;
 use prometheus_operator_receiver::wire::yaml;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 fn main() {
     let args: Vec<String> = std::env::args().filter(|arg| arg != "--bench").collect();
@@ -71,23 +73,4 @@ fn main() {
         }
         other => println!("{other}: document, fragments, yaml or relabel"),
     }
-}
-
-fn measured<T>(what: &str, run: impl FnOnce() -> T) -> T {
-    let (wall, cpu) = (Instant::now(), cpu_time());
-    let result = run();
-    let (wall, cpu) = (wall.elapsed(), cpu_time() - cpu);
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find(|line| line.starts_with("VmHWM"));
-    println!(
-        "{what}: wall {wall:.1?}, CPU {cpu:.1?}, {}",
-        peak.unwrap_or_default()
-    );
-    result
-}
-
-fn cpu_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    let nanoseconds = text.split(' ').next().and_then(|n| n.parse().ok());
-    Duration::from_nanos(nanoseconds.expect("/proc/self/schedstat"))
 }

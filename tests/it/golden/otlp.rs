@@ -1,9 +1,9 @@
 //! Cases of the area `otlp`: the jobs of a receiver's configuration scraped cycle by cycle against loopback servers, every
 //! batch translated, and the metrics compared with what the collector's receiver handed on.
 
+mod servers;
+
 use super::{Outcome, json, one};
-use crate::fake::http::{Asked, Reply, Server};
-use crate::fake::target::Answer;
 use prometheus_operator_receiver::config::{
     self, Config, Context, ScrapeConfig, ScrapeProtocol, SdConfig,
 };
@@ -23,7 +23,8 @@ use prometheus_operator_receiver::scrape::target::{Target, sync};
 use prometheus_operator_receiver::translate::{Settings, Translator};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use servers::{Scraped, mapped, placeholders};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -54,20 +55,6 @@ struct CaseOptions {
     targets: usize,
     reject_cycles: Vec<usize>,
     after_shutdown: bool,
-}
-
-/// `responses/NN.yaml`.
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Response {
-    status: u16,
-    content_type: Option<String>,
-    headers: BTreeMap<String, String>,
-    body: String,
-    body_file: String,
-    delay: String,
-    close: bool,
-    refused: bool,
 }
 
 /// What a configuration is refused for: the stage, and the list of unsupported features if it is that.
@@ -441,91 +428,6 @@ impl TargetOutput for Recorder {
     }
 }
 
-/// A server of a case and how many answers it has; none is running if connections are to be refused.
-struct Scraped {
-    address: String,
-    n_responses: usize,
-    _server: Option<Server>,
-}
-
-impl Scraped {
-    fn all(case: &Path) -> Vec<Self> {
-        let folders = (1..).map(|n| match n {
-            1 => case.join("responses"),
-            n => case.join(format!("responses{n}")),
-        });
-        folders
-            .take_while(|folder| folder.exists())
-            .map(|folder| Self::start(&folder))
-            .collect()
-    }
-
-    fn start(folder: &Path) -> Self {
-        let entries = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
-        let mut paths: Vec<_> = entries
-            .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
-            .collect();
-        paths.sort();
-        let responses: Vec<Response> = paths.iter().map(|path| read_yaml(path).unwrap()).collect();
-        let n_responses = responses.len();
-        let is_refused = responses.iter().all(|response| response.refused);
-        let folder = folder.to_owned();
-        let asked = Mutex::new(HashMap::new());
-        let server = Server::start(move |request: &Asked| {
-            let path = request.path().split('?').next().unwrap().to_owned();
-            let mut asked = asked.lock().unwrap();
-            let n: &mut usize = asked.entry(path).or_default();
-            let response = &responses[(*n).min(responses.len() - 1)];
-            *n += 1;
-            response.reply(&folder)
-        });
-        Self {
-            address: server.address.to_string(),
-            n_responses,
-            _server: (!is_refused).then_some(server),
-        }
-    }
-}
-
-impl Response {
-    fn reply(&self, folder: &Path) -> Reply {
-        let content_type = self
-            .content_type
-            .as_deref()
-            .unwrap_or("text/plain; version=0.0.4; charset=utf-8");
-        let headers = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone()));
-        // The cases were made without keeping connections alive.
-        let mut headers: Vec<_> = headers
-            .chain([("Connection".into(), "close".into())])
-            .collect();
-        if !content_type.is_empty() {
-            headers.push(("Content-Type".into(), content_type.into()));
-        }
-        let body = match &*self.body_file {
-            "" => self.body.clone().into_bytes(),
-            file => std::fs::read(folder.join(file)).unwrap(),
-        };
-        let delay = match &*self.delay {
-            "" => Duration::ZERO,
-            text => humantime::parse_duration(text).unwrap(),
-        };
-        let answer = Answer {
-            status: self.status,
-            headers,
-            body,
-            delay,
-            close_early: self.close,
-            ..Answer::default()
-        };
-        answer.reply()
-    }
-}
-
 fn groups(job: &ScrapeConfig, file_groups: &[Arc<TargetGroup>]) -> Vec<Arc<TargetGroup>> {
     let mut all = Vec::new();
     for sd in &job.discovery {
@@ -568,68 +470,6 @@ fn read_groups(path: &Path, servers: &[Scraped]) -> Vec<Arc<TargetGroup>> {
         })
     });
     groups.collect()
-}
-
-/// `TARGET`, `TARGET2`, … become addresses, the longest names first.
-fn placeholders(text: &str, servers: &[Scraped]) -> String {
-    let numbered = servers.iter().enumerate().skip(1).rev();
-    let text = numbered.fold(text.to_owned(), |text, (at, server)| {
-        text.replace(&format!("TARGET{}", at + 1), &server.address)
-    });
-    let text = text.replace("TARGETS_FILE", "targets.yaml");
-    match servers.first() {
-        Some(server) => text.replace("TARGET", &server.address),
-        None => text,
-    }
-}
-
-/// Addresses, ports and durations as the cases write them.
-fn mapped(mut ours: Value, servers: &[Scraped]) -> Value {
-    let mut text = ours.to_string();
-    for (at, server) in servers.iter().enumerate().rev() {
-        let number = if at == 0 {
-            String::new()
-        } else {
-            (at + 1).to_string()
-        };
-        let port = server.address.rsplit(':').next().unwrap();
-        text = text.replace(&server.address, &format!("TARGET{number}"));
-        text = text.replace(&format!("\"{port}\""), &format!("\"PORT{number}\""));
-    }
-    ours = serde_json::from_str(&text).unwrap();
-    visit(&mut ours, &mut |metric| {
-        if matches!(
-            metric["name"].as_str(),
-            Some("scrape_duration_seconds" | "scrape_duration")
-        ) {
-            for point in metric["gauge"]["dataPoints"]
-                .as_array_mut()
-                .into_iter()
-                .flatten()
-            {
-                if point.get("asDouble").is_some() {
-                    point["asDouble"] = json!(0);
-                }
-            }
-        }
-    });
-    ours
-}
-
-fn visit(value: &mut Value, change: &mut impl FnMut(&mut Value)) {
-    match value {
-        Value::Object(members) => {
-            if members.contains_key("name") && members.contains_key("metadata") {
-                change(value);
-            } else {
-                members
-                    .values_mut()
-                    .for_each(|member| visit(member, change));
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| visit(item, change)),
-        _ => {}
-    }
 }
 
 /// Sorts what is compared as a multiset, innermost first.

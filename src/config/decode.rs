@@ -357,6 +357,11 @@ impl<'n, 'l> Decoder<'n, 'l> {
         Ok(true)
     }
 
+    /// Whether a node is null for types that also decode text, to which a quoted null is given as any other.
+    fn is_null_text(&mut self, node: &'n Node<'n>) -> Result<bool> {
+        self.visit(node, |d, node| Ok(d.scalar(node)? == Some(Scalar::Null)))
+    }
+
     fn scalar(&self, node: &'n Node<'n>) -> Result<Option<Scalar<'n>>> {
         scalar::resolve(node).or_else(|message| self.broken(message))
     }
@@ -487,7 +492,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     pub(super) fn duration(&mut self, node: &'n Node<'n>, slot: &mut Duration) -> Result {
-        if self.is_null(node)? {
+        if self.is_null_text(node)? {
             *slot = Duration::ZERO;
         } else if let Some(text) = self.string(node)? {
             *slot =
@@ -498,7 +503,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
 
     /// A byte size: any scalar's text will do.
     pub(super) fn size(&mut self, node: &'n Node<'n>, slot: &mut i64) -> Result {
-        if self.visit(node, |d, node| Ok(d.scalar(node)? == Some(Scalar::Null)))? {
+        if self.is_null_text(node)? {
             *slot = 0;
         } else if let Some(text) = self.string(node)? {
             *slot = size::parse(&text).or_else(|error| self.wrong(format!("{text:?}: {error}")))?;

@@ -52,6 +52,8 @@
 //!   a blank behind it (`[!!str,]`); go-yaml reads them. Quote the text. Old files of `additionalScrapeConfigs` likewise.
 //! - Where a text is no YAML in several places, the line named may be that of another error than go-yaml's. Behind an empty `{}` or
 //!   `[]` at its beginning, go-yaml reads no further; here the rest is an error.
+//! - A quoted `"~"` or `"null"` as the action or regex of a rule or as a discovery role is refused; Prometheus does not look at it
+//!   when it loads, and panics or fails later.
 //! - Regular expressions of relabel rules are RE2's, but bounded: 64 KiB of text, 250 levels, 256 KiB compiled.
 //! - Text that is not valid UTF-8 (`!!binary`) is refused, but for static targets and their labels; Prometheus takes any bytes.
 //!

@@ -357,11 +357,6 @@ impl<'n, 'l> Decoder<'n, 'l> {
         Ok(true)
     }
 
-    /// Whether a node is null for types that also decode text, to which a quoted null is given as any other.
-    fn is_null_text(&mut self, node: &'n Node<'n>) -> Result<bool> {
-        self.visit(node, |d, node| Ok(d.scalar(node)? == Some(Scalar::Null)))
-    }
-
     fn scalar(&self, node: &'n Node<'n>) -> Result<Option<Scalar<'n>>> {
         scalar::resolve(node).or_else(|message| self.broken(message))
     }
@@ -492,7 +487,10 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     pub(super) fn duration(&mut self, node: &'n Node<'n>, slot: &mut Duration) -> Result {
-        if self.is_null_text(node)? {
+        // A quoted null is given to this type as text.
+        let of = node.resolved();
+        let is_quoted = of.tag.is_none() && matches!(of.data, Data::Scalar(_, Style::Quoted));
+        if !is_quoted && self.is_null(node)? {
             *slot = Duration::ZERO;
         } else if let Some(text) = self.string(node)? {
             *slot =
@@ -503,7 +501,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
 
     /// A byte size: any scalar's text will do.
     pub(super) fn size(&mut self, node: &'n Node<'n>, slot: &mut i64) -> Result {
-        if self.is_null_text(node)? {
+        if self.visit(node, |d, node| Ok(d.scalar(node)? == Some(Scalar::Null)))? {
             *slot = 0;
         } else if let Some(text) = self.string(node)? {
             *slot = size::parse(&text).or_else(|error| self.wrong(format!("{text:?}: {error}")))?;

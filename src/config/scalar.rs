@@ -51,7 +51,7 @@ pub(super) fn resolve<'n>(node: &'n Node<'_>) -> Result<Option<Scalar<'n>>, Stri
             let bytes = base64::engine::general_purpose::STANDARD.decode(packed);
             Scalar::Binary(bytes.map_err(|_| "!!binary value contains invalid base64 data")?)
         }
-        Some("bool" | "int" | "float" | "null") => plain(text),
+        Some("bool" | "int" | "float" | "null" | "timestamp") => plain(text),
         _ => Scalar::Text(text),
     };
     let fits = match tag.strip_prefix(TAGS) {
@@ -59,6 +59,7 @@ pub(super) fn resolve<'n>(node: &'n Node<'_>) -> Result<Option<Scalar<'n>>, Stri
         Some("int") => matches!(value, Scalar::Int(_) | Scalar::Uint(_)),
         Some("float") => matches!(value, Scalar::Int(_) | Scalar::Float(_)),
         Some("null") => value == Scalar::Null,
+        Some("timestamp") => resolve::resolve(text) == resolve::Scalar::Timestamp,
         _ => true,
     };
     let short = tag.strip_prefix(TAGS).unwrap_or(tag);

@@ -138,10 +138,19 @@ fn odd_values_are_judged_as_go_yaml_does() {
     check_refused("  scrape_interval: 'null'\n", Stage::Value, &[]);
     check_refused("  scrape_interval: 'Null'\n", Stage::Value, &[]);
     check_refused("  body_size_limit: 'null'\n", Stage::Value, &[]);
+    check_refused("  scrape_interval: Null\n", Stage::Value, &[]);
+    assert!(load_text("scrape_configs:\n- job_name: a\n  scrape_interval: ~\n").is_ok());
     check_refused("  tls_config: {min_version: \"~\"}\n", Stage::Decode, &[3]);
     check_refused("  proxy_url: '~'\n", Stage::Decode, &[3]);
     // A tag that its text contradicts.
     check_refused("  scrape_timeout: !!null x\n", Stage::Decode, &[]);
+    check_refused(
+        "  metrics_path: !!timestamp 2001-12-14#c\n",
+        Stage::Decode,
+        &[],
+    );
+    check_refused("  metrics_path: !!timestamp 5\n", Stage::Decode, &[]);
+    assert!(load_text("scrape_configs:\n- job_name: !!timestamp \"2001-12-14\"\n").is_ok());
     assert!(load_text("scrape_configs:\n- job_name: a\n  scrape_timeout: !!null ~\n").is_ok());
     // What has the wrong type is not set, so it is not set twice.
     check_refused("  params: {b: [x], b: y}\n", Stage::Decode, &[3]);

@@ -191,10 +191,10 @@ impl RelabelRules {
     pub fn apply(&self, labels: &mut LabelsBuilder) -> Keep {
         let mut run = Run {
             labels,
-            set: Vec::new(),
+            set: Vec::with_capacity(if self.maps { self.rules.len() } else { 0 }),
             maps: self.maps,
-            joined: String::new(),
-            text: String::new(),
+            joined: String::with_capacity(USUAL),
+            text: String::with_capacity(USUAL),
         };
         for compiled in &*self.rules {
             if run.apply(compiled) == Keep::No {
@@ -204,6 +204,9 @@ impl RelabelRules {
         Keep::Yes
     }
 }
+
+/// Room for values as long as most.
+const USUAL: usize = 128;
 
 /// One application of a list of rules.
 struct Run<'l> {
@@ -306,18 +309,15 @@ impl Run<'_> {
     }
 
     fn label_map(&mut self, compiled: &CompiledRule) {
-        let pairs = self.labels.pairs();
-        let mapped = |(name, value): &(Text, Text)| {
-            let new = compiled.regexp.replace_all(name, &compiled.replacement)?;
-            Some((Text::from(new), Arc::clone(value)))
-        };
-        let first = pairs.iter().filter_map(|pair| {
-            let new = mapped(pair)?;
-            (!self.set.contains(&pair.0)).then_some(new)
+        let mapped = |name: &Text| compiled.regexp.replace_all(name, &compiled.replacement);
+        let first = self.labels.pairs().iter().filter_map(|(name, value)| {
+            let new = mapped(name)?;
+            (!self.set.contains(name)).then(|| (Text::from(new), Arc::clone(value)))
         });
         let then = self.set.iter().filter_map(|name| {
-            let at = pairs.binary_search_by(|(known, _)| known.cmp(name)).ok()?;
-            mapped(pairs.get(at)?)
+            let new = mapped(name)?;
+            let value = self.labels.text_of(name)?;
+            Some((Text::from(new), Arc::clone(value)))
         });
         for (name, value) in first.chain(then).collect::<Vec<_>>() {
             self.set_text(&name, &value);

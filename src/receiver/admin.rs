@@ -154,6 +154,7 @@ pub fn answer(request: &Request, view: &dyn View) -> Response {
             content_type: "text/plain; charset=utf-8",
             body: view.config_text().into_bytes(),
         },
+        "/api/v1/status/config" => success(&BTreeMap::from([("yaml", view.config_text())])),
         "/api/v1/targets" => targets(request, view.targets()),
         "/api/v1/monitors" => monitors(view.monitors()),
         _ => Response::text(404, "not found; / lists the pages"),
@@ -161,12 +162,13 @@ pub fn answer(request: &Request, view: &dyn View) -> Response {
 }
 
 const PAGES: &str = "\
-/-/healthy        200 while every thread works
-/-/ready          200 when synced, started and not blind; else 503 with the reason
-/metrics          own metrics
-/config           the running Prometheus configuration, without secrets
-/api/v1/targets   targets as JSON; ?state=active|dropped|any, ?scrapePool=JOB
-/api/v1/monitors  monitors as JSON: applied, rejected or last-good, and why";
+/-/healthy             200 while every thread works
+/-/ready               200 when synced, started and not blind; else 503 with the reason
+/metrics               own metrics
+/config                the running Prometheus configuration, without secrets
+/api/v1/status/config  the same as Prometheus' API shows it
+/api/v1/targets        targets as JSON; ?state=active|dropped|any, ?scrapePool=JOB
+/api/v1/monitors       monitors as JSON: applied, rejected or last-good, and why";
 
 /// `/api/v1/targets` without its envelope.
 #[derive(Serialize)]
@@ -349,6 +351,8 @@ mod tests {
         );
         check("/metrics", &bad, 200, "up 1\n");
         check("/config", &bad, 200, "global: {}\n");
+        let yaml = r#"{"status":"success","data":{"yaml":"global: {}\n"}}"#;
+        check("/api/v1/status/config", &bad, 200, yaml);
         check("/nowhere", &Ok(()), 404, "not found; / lists the pages\n");
     }
 

@@ -121,7 +121,13 @@ fn what_a_secret_holds_is_never_shown() {
         count("applied") == FINE.len() && count("rejected") == REJECTED.len()
     });
     let mut said = vec![("log", program.err.lock().unwrap().clone())];
-    for path in ["/config", "/api/v1/monitors", "/api/v1/targets", "/metrics"] {
+    for path in [
+        "/config",
+        "/api/v1/status/config",
+        "/api/v1/monitors",
+        "/api/v1/targets",
+        "/metrics",
+    ] {
         let text = page(address, path);
         assert!(text.len() > 100, "{path}: {text}");
         said.push((path, text));

@@ -171,14 +171,31 @@ fn walk(area: &str, threads: usize, check: impl Fn(&Path) -> Vec<Outcome> + Sync
     );
 }
 
+/// The `*.yaml` files of a folder, in the order of their names.
+fn yaml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let paths = std::fs::read_dir(folder)?.map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| is_yaml(path)).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "yaml")
+}
+
+/// What a YAML file says, if there is one.
+fn read_yaml<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+}
+
 /// The case folders of an area, or its `*.yaml` files where a case is a file.
 fn cases_in(root: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(root) else {
         return Vec::new();
     };
     let paths = entries.map(|entry| entry.unwrap().path());
-    let is_case = |path: &PathBuf| path.is_dir() || path.extension().is_some_and(|e| e == "yaml");
-    let mut cases: Vec<_> = paths.filter(is_case).collect();
+    let mut cases: Vec<_> = paths.filter(|p| p.is_dir() || is_yaml(p)).collect();
     cases.sort();
     cases
 }

@@ -1,7 +1,7 @@
 //! Cases of the area `generate`: objects in, prometheus-operator's configuration out, byte for byte.
 
 use super::json::compare;
-use super::{Outcome, one};
+use super::{Outcome, one, yaml_files};
 use prometheus_operator_receiver::kube::manifest::{self, Object};
 use prometheus_operator_receiver::operator::{
     self, Assets, Features, Generator, Settings, Snapshot, TLS_ASSETS_DIR, Workload, expand,
@@ -136,14 +136,8 @@ pub fn judge(case: &Path) -> Result<(), String> {
 }
 
 fn objects(folder: &Path) -> Result<Vec<Object>, String> {
-    let mut paths: Vec<_> = std::fs::read_dir(folder)
-        .map_err(|error| error.to_string())?
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
-        .collect();
-    paths.sort();
     let mut objects = Vec::new();
-    for path in paths {
+    for path in yaml_files(folder).map_err(|error| error.to_string())? {
         let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
         let name = path.file_name().unwrap().to_string_lossy();
         let (found, errors) = manifest::read(&name, &text);

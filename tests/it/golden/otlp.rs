@@ -3,7 +3,7 @@
 
 mod servers;
 
-use super::{Outcome, json, one};
+use super::{Outcome, json, one, read_yaml};
 use prometheus_operator_receiver::config::{
     self, Config, Context, ScrapeConfig, ScrapeProtocol, SdConfig,
 };
@@ -494,9 +494,4 @@ fn sort(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(sort),
         _ => {}
     }
-}
-
-fn read_yaml<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
-    let text = std::fs::read_to_string(path).ok()?;
-    Some(serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
 }

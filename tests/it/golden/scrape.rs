@@ -6,7 +6,7 @@ mod record;
 mod servers;
 
 use super::targets::load_job;
-use super::{Outcome, json, one};
+use super::{Outcome, json, one, read_yaml, yaml_files};
 use crate::fake::http::Server;
 use head::Head;
 use prometheus_operator_receiver::config::SdConfig;
@@ -382,19 +382,8 @@ const ENGINE_WORDS: [&str; 9] = [
 ];
 
 fn read_responses(dir: &Path) -> Vec<Response> {
-    let entries = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let mut paths: Vec<_> = entries
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
-        .collect();
-    paths.sort();
+    let paths = yaml_files(dir).unwrap();
     paths.iter().map(|path| read_yaml(path).unwrap()).collect()
-}
-
-fn read_yaml<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
-    let text = std::fs::read_to_string(path).ok()?;
-    Some(serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
 }
 
 fn copy(from: &Path, to: &Path) {

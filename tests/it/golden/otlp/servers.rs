@@ -1,6 +1,6 @@
 //! The servers of a case, and the names that stand for their addresses in its files.
 
-use super::read_yaml;
+use super::super::{read_yaml, yaml_files};
 use crate::fake::http::{Asked, Reply, Server};
 use crate::fake::target::Answer;
 use serde::Deserialize;
@@ -44,13 +44,7 @@ impl Scraped {
     }
 
     fn start(folder: &Path) -> Self {
-        let entries = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
-        let mut paths: Vec<_> = entries
-            .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
-            .collect();
-        paths.sort();
+        let paths = yaml_files(folder).unwrap();
         let responses: Vec<Response> = paths.iter().map(|path| read_yaml(path).unwrap()).collect();
         let n_responses = responses.len();
         let is_refused = responses.iter().all(|response| response.refused);

@@ -339,16 +339,25 @@ impl<'n, 'l> Decoder<'n, 'l> {
         })
     }
 
-    /// Whether a node is null for types that decode themselves.
+    /// Whether a node is null for types that decode themselves, and nothing else.
     pub(super) fn is_null(&mut self, node: &'n Node<'n>) -> Result<bool> {
-        let node = node.resolved();
-        let is_untagged = node.tag.is_none();
-        match &node.data {
+        let found = node.resolved();
+        match &found.data {
             // Upstream does not ask the type to decode these, either, and then finds a string.
-            Data::Scalar(text, Style::Quoted) if is_untagged && matches!(&**text, "~" | "null") => {
-                self.wrong_type(node, "something that is no string");
-                return Ok(true);
+            Data::Scalar(text, Style::Quoted)
+                if found.tag.is_none() && matches!(&**text, "~" | "null") =>
+            {
+                self.wrong_type(found, "something that is no string");
+                Ok(true)
             }
+            _ => self.is_unquoted_null(node),
+        }
+    }
+
+    /// The same for types that also decode text, which a quoted null is.
+    fn is_unquoted_null(&mut self, node: &'n Node<'n>) -> Result<bool> {
+        let node = node.resolved();
+        match &node.data {
             _ if !scalar::is_null(node) => return Ok(false),
             // A tag alone says so; what it is on may contradict it.
             Data::Scalar(..) => drop(self.scalar(node)?),
@@ -487,10 +496,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     pub(super) fn duration(&mut self, node: &'n Node<'n>, slot: &mut Duration) -> Result {
-        // A quoted null is given to this type as text.
-        let of = node.resolved();
-        let is_quoted = of.tag.is_none() && matches!(of.data, Data::Scalar(_, Style::Quoted));
-        if !is_quoted && self.is_null(node)? {
+        if self.is_unquoted_null(node)? {
             *slot = Duration::ZERO;
         } else if let Some(text) = self.string(node)? {
             *slot =

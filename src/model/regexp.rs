@@ -150,12 +150,10 @@ impl Regexp {
     pub fn replace_all(&self, value: &str, template: &Template) -> Option<String> {
         let mut out = String::new();
         let regex = match &self.matcher {
-            Matcher::Plain(plain) => {
-                if !plain.is_match(value) {
-                    return None;
-                }
-                template.expand(&mut out, |group| plain.group(group, value));
-                return Some(out);
+            Matcher::Plain(_) => {
+                return self
+                    .expand(value, &mut [(template, &mut out)])
+                    .then_some(out);
             }
             Matcher::Engine(regex) => regex,
         };

@@ -191,10 +191,10 @@ impl RelabelRules {
     pub fn apply(&self, labels: &mut LabelsBuilder) -> Keep {
         let mut run = Run {
             labels,
-            set: Vec::with_capacity(if self.maps { self.rules.len() } else { 0 }),
+            set: Vec::new(),
             maps: self.maps,
-            joined: String::with_capacity(USUAL),
-            text: String::with_capacity(USUAL),
+            joined: String::new(),
+            text: String::new(),
         };
         for compiled in &*self.rules {
             if run.apply(compiled) == Keep::No {
@@ -204,9 +204,6 @@ impl RelabelRules {
         Keep::Yes
     }
 }
-
-/// Room for values as long as most.
-const USUAL: usize = 128;
 
 /// One application of a list of rules.
 struct Run<'l> {

@@ -166,7 +166,7 @@ impl Exporter for OtlpHttp {
     }
 
     fn encoders(&self) -> Arc<dyn EncoderFactory> {
-        Arc::new(OtlpEncoders(self.settings.translation.clone()))
+        Arc::new(OtlpEncoders::new(self.settings.translation.clone()))
     }
 
     fn send(&mut self, payloads: &[Payload]) -> Result<Receipt, ExportError> {

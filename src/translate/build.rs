@@ -16,9 +16,9 @@ use crate::model::series::{RowKind, SeriesId};
 use crate::pdata::{Attributes, Resource, Scope, Text};
 use std::collections::HashMap;
 
-/// The plan for a batch's table, target, external labels and report. Values and presence are not looked at.
-pub(super) fn plan(batch: &Batch<'_>, settings: &Settings) -> Plan {
-    let mut builder = Builder::new(batch, settings);
+/// The plan for a batch's table, target, external labels and report; `target` are [`target_attributes`]. Values and presence are not looked at.
+pub(super) fn plan(batch: &Batch<'_>, target: &[(Text, Text)], settings: &Settings) -> Plan {
+    let mut builder = Builder::new(batch, target, settings);
     let table = batch.table;
     let mut floats = vec![FloatRow::None; table.n_series()];
     for (at, row) in table.rows().iter().enumerate() {
@@ -103,21 +103,58 @@ impl Sample<'_> {
             .map_or("", |(_, value)| value)
     }
 
-    /// The labels that tell points of one metric apart: not those that name the resource, the scope, or a part.
-    fn distinguishing(&self, part_label: Option<&str>, texts: &mut TextSet) -> Attributes {
+    /// The labels that tell points of one metric apart: not those that name the resource, the scope, or a part. Those that
+    /// are the target's stand last, if all of them are there: every point has them.
+    fn distinguishing(
+        &self,
+        part_label: Option<&str>,
+        target: &[(Text, Text)],
+        texts: &mut TextSet,
+    ) -> Attributes {
+        let of_target = |name: &str, value: &str| {
+            let at = target.binary_search_by(|(n, _)| (**n).cmp(name));
+            at.is_ok_and(|at| *target[at].1 == *value)
+        };
         let mut kept = Vec::new();
+        let mut last = Vec::new();
         for (name, value) in &self.labels {
-            let elsewhere = matches!(
-                *name,
-                "instance" | "job" | "__scheme__" | "__metrics_path__"
-            ) || name.starts_with(SCOPE_PREFIX)
-                || part_label == Some(*name);
-            if !elsewhere {
-                kept.push((texts.share(name), texts.share(value)));
+            if !is_elsewhere(name) && part_label != Some(*name) {
+                let pair = (texts.share(name), texts.share(value));
+                if of_target(name, value) {
+                    last.push(pair);
+                } else {
+                    kept.push(pair);
+                }
             }
+        }
+        if last.len() == target.len() {
+            kept.extend(last);
+        } else if !last.is_empty() {
+            kept.extend(last);
+            kept.sort();
         }
         kept.into_iter().collect()
     }
+}
+
+/// Whether a label says something of the resource or the scope, not of a point.
+fn is_elsewhere(name: &str) -> bool {
+    matches!(name, "instance" | "job" | "__scheme__" | "__metrics_path__")
+        || name.starts_with(SCOPE_PREFIX)
+}
+
+/// The attributes that the target and the external labels give to every point, sorted; a series' own labels may take
+/// the place of the target's.
+pub(super) fn target_attributes(batch: &Batch<'_>) -> Vec<(Text, Text)> {
+    let of_target = batch.identity.labels.iter();
+    let of_target = of_target.filter(|(name, _)| batch.external.get(name).is_none());
+    let mut pairs: Vec<(Text, Text)> = of_target
+        .chain(batch.external.iter())
+        .filter(|(name, value)| !is_elsewhere(name) && *name != METRIC_NAME && !value.is_empty())
+        .map(|(name, value)| (Text::from(name), Text::from(value)))
+        .collect();
+    pairs.sort();
+    pairs
 }
 
 const SCOPE_PREFIX: &str = "otel_scope_";
@@ -140,6 +177,7 @@ type FamilyKey = (bool, String);
 struct Builder<'a> {
     batch: &'a Batch<'a>,
     settings: &'a Settings,
+    target: &'a [(Text, Text)],
     store: Store<'a>,
     texts: TextSet,
     plan: Plan,
@@ -150,10 +188,11 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(batch: &'a Batch<'a>, settings: &'a Settings) -> Self {
+    fn new(batch: &'a Batch<'a>, target: &'a [(Text, Text)], settings: &'a Settings) -> Self {
         Self {
             batch,
             settings,
+            target,
             store: Store::new(batch.table),
             texts: TextSet::default(),
             plan: Plan::default(),
@@ -452,7 +491,7 @@ impl<'a> Builder<'a> {
             PointKind::Summary => Some("quantile"),
             _ => None,
         };
-        let key = sample.distinguishing(part_label, &mut self.texts);
+        let key = sample.distinguishing(part_label, self.target, &mut self.texts);
         let points = &mut self.plan.points;
         let at = *self
             .points

@@ -1,4 +1,5 @@
-//! How Prometheus becomes OTLP. It is worked out once per table of series, as a plan; a scrape only fills in its values.
+//! How Prometheus becomes OTLP. It is worked out once per table of series, as a plan; a scrape only fills in its values. A table that
+//! stays gets a template, which writes the bytes of a request without metrics between.
 //! Mirrors the collector's Prometheus receiver. Pure: batches in, metrics or bytes out.
 
 mod build;
@@ -9,6 +10,7 @@ mod number;
 mod plan;
 pub mod protobuf;
 mod resource;
+mod template;
 mod walk;
 
 use crate::model::batch::Batch;
@@ -17,6 +19,7 @@ use crate::model::labels::Labels;
 use crate::pdata::{Metrics, Text};
 use plan::Plan;
 use std::sync::Arc;
+use template::{TargetBytes, Template};
 
 /// What the receiver's own settings change about the translation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,18 +49,31 @@ pub struct Translator {
     known: Option<Known>,
 }
 
-/// A plan and what it was made for.
+/// What was worked out, and what for.
 #[derive(Debug)]
 struct Known {
     generation: u64,
     identity: Arc<Identity>,
     external: Labels,
     report: Vec<&'static str>,
-    plan: Plan,
+    /// Built when it is needed, and dropped while the template does.
+    plan: Option<Plan>,
+    template: Written,
 }
 
+/// The template of a table: written when the table has come a second time.
+#[derive(Debug)]
+enum Written {
+    NotYet,
+    Never,
+    Done(Template, TargetBytes),
+}
+
+/// Requests that can be concatenated, in order: bytes and their number of points.
+pub type Pieces = Vec<(Box<[u8]>, usize)>;
+
 impl Translator {
-    /// A translator without a plan yet.
+    /// A translator that knows nothing yet.
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
@@ -67,23 +83,76 @@ impl Translator {
 
     /// The metrics of one batch; none if not a single point results.
     pub fn translate(&mut self, batch: &Batch<'_>) -> Option<Metrics> {
-        let known = self.known.take().filter(|known| known.fits(batch));
-        let known = known.unwrap_or_else(|| Known::new(batch, &self.settings));
-        let metrics = walk::metrics(&known.plan, batch);
+        let (mut known, _) = self.known(batch);
+        let metrics = known.walk(batch, &self.settings);
         self.known = Some(known);
         (metrics.point_count() > 0).then_some(metrics)
+    }
+
+    /// The same as bytes of a request: pieces of about `most` bytes, each with its number of points. `scratch` is a buffer
+    /// that is kept between calls.
+    pub fn encode(&mut self, batch: &Batch<'_>, most: usize, scratch: &mut Vec<u8>) -> Pieces {
+        let (mut known, is_steady) = self.known(batch);
+        if is_steady && matches!(known.template, Written::NotYet) {
+            known.write(batch, &self.settings);
+        }
+        let pieces = known.run(batch, most, scratch);
+        let pieces =
+            pieces.unwrap_or_else(|| protobuf::pieces(known.walk(batch, &self.settings), most));
+        self.known = Some(known);
+        pieces
+    }
+
+    /// What is known for this batch, and whether it was known before.
+    fn known(&mut self, batch: &Batch<'_>) -> (Known, bool) {
+        match self.known.take().filter(|known| known.fits(batch)) {
+            Some(known) => (known, true),
+            None => (Known::new(batch), false),
+        }
     }
 }
 
 impl Known {
-    fn new(batch: &Batch<'_>, settings: &Settings) -> Self {
+    fn new(batch: &Batch<'_>) -> Self {
         Self {
             generation: batch.table.generation(),
             identity: Arc::clone(batch.identity),
             external: batch.external.clone(),
             report: batch.report.iter().map(|report| report.name).collect(),
-            plan: build::plan(batch, settings),
+            plan: None,
+            template: Written::NotYet,
         }
+    }
+
+    fn plan(&mut self, batch: &Batch<'_>, settings: &Settings) -> &Plan {
+        self.plan
+            .get_or_insert_with(|| build::plan(batch, &build::target_attributes(batch), settings))
+    }
+
+    fn walk(&mut self, batch: &Batch<'_>, settings: &Settings) -> Metrics {
+        walk::metrics(self.plan(batch, settings), batch)
+    }
+
+    fn write(&mut self, batch: &Batch<'_>, settings: &Settings) {
+        let target = build::target_attributes(batch);
+        let written = Template::compile(self.plan(batch, settings), batch, &target);
+        self.template = written.map_or(Written::Never, |(template, bytes)| {
+            Written::Done(template, bytes)
+        });
+    }
+
+    fn run(&mut self, batch: &Batch<'_>, most: usize, scratch: &mut Vec<u8>) -> Option<Pieces> {
+        let Written::Done(template, target) = &self.template else {
+            return None;
+        };
+        let mut pieces = Vec::new();
+        let take = &mut |bytes: &[u8], points| pieces.push((Box::from(bytes), points));
+        if !template.run(target, batch, most, scratch, take) {
+            return None;
+        }
+        pieces.reverse();
+        self.plan = None;
+        Some(pieces)
     }
 
     fn fits(&self, batch: &Batch<'_>) -> bool {

@@ -3,7 +3,7 @@
 
 use crate::pdata::{
     Attributes, Buckets, Data, Exemplar, ExponentialHistogramPoint, HistogramPoint, Metric,
-    Metrics, Number, NumberPoint, ResourceMetrics, Scope, SummaryPoint, Temporality,
+    Metrics, Number, NumberPoint, Resource, ResourceMetrics, Scope, SummaryPoint, Temporality,
 };
 use crate::wire::protobuf::Writer;
 
@@ -14,11 +14,34 @@ pub fn encode(metrics: &Metrics, out: &mut Writer) {
     }
 }
 
-fn resource_metrics(w: &mut Writer, resource: &ResourceMetrics) {
-    w.message(1, |w| attributes(w, 1, &resource.resource.attributes));
-    for scoped in &resource.scope_metrics {
+/// One request, or several of about `most` bytes, cut between points; none for no points.
+pub fn pieces(metrics: Metrics, most: usize) -> Vec<(Box<[u8]>, usize)> {
+    let points = metrics.point_count();
+    if points == 0 {
+        return Vec::new();
+    }
+    let bytes = encoded(&metrics);
+    let pieces = bytes.len().div_ceil(most);
+    if pieces <= 1 || points <= 1 {
+        return vec![(bytes, points)];
+    }
+    let pieces = metrics.split(points.div_ceil(pieces)).into_iter();
+    pieces
+        .map(|piece| (encoded(&piece), piece.point_count()))
+        .collect()
+}
+
+fn encoded(metrics: &Metrics) -> Box<[u8]> {
+    let mut writer = Writer::new();
+    encode(metrics, &mut writer);
+    writer.into_vec().into()
+}
+
+fn resource_metrics(w: &mut Writer, of: &ResourceMetrics) {
+    resource(w, &of.resource);
+    for scoped in &of.scope_metrics {
         w.message(2, |w| {
-            w.message(1, |w| scope(w, &scoped.scope));
+            scope(w, &scoped.scope);
             for m in &scoped.metrics {
                 w.message(2, |w| metric(w, m));
             }
@@ -27,23 +50,48 @@ fn resource_metrics(w: &mut Writer, resource: &ResourceMetrics) {
     }
 }
 
-fn scope(w: &mut Writer, scope: &Scope) {
-    w.bytes_if(1, scope.name.as_bytes());
-    w.bytes_if(2, scope.version.as_bytes());
-    attributes(w, 3, &scope.attributes);
+/// The resource, as a field of its ResourceMetrics.
+pub(super) fn resource(w: &mut Writer, resource: &Resource) {
+    w.message(1, |w| attributes(w, 1, &resource.attributes));
+}
+
+/// The scope, as a field of its ScopeMetrics.
+pub(super) fn scope(w: &mut Writer, scope: &Scope) {
+    w.message(1, |w| {
+        w.bytes_if(1, scope.name.as_bytes());
+        w.bytes_if(2, scope.version.as_bytes());
+        attributes(w, 3, &scope.attributes);
+    });
+}
+
+/// What stands before a metric's data.
+pub(super) fn metric_head(
+    w: &mut Writer,
+    name: &str,
+    description: &str,
+    unit: &str,
+    metadata: &Attributes,
+) {
+    w.bytes_if(1, name.as_bytes());
+    w.bytes_if(2, description.as_bytes());
+    w.bytes_if(3, unit.as_bytes());
+    attributes(w, 12, metadata);
 }
 
 fn metric(w: &mut Writer, metric: &Metric) {
-    w.bytes_if(1, metric.name.as_bytes());
-    w.bytes_if(2, metric.description.as_bytes());
-    w.bytes_if(3, metric.unit.as_bytes());
-    attributes(w, 12, &metric.metadata);
+    metric_head(
+        w,
+        &metric.name,
+        &metric.description,
+        &metric.unit,
+        &metric.metadata,
+    );
     match &metric.data {
         Data::Gauge(gauge) => w.message(5, |w| points(w, &gauge.points, number_point)),
         Data::Sum(sum) => w.message(7, |w| {
             points(w, &sum.points, number_point);
             temporality(w, sum.temporality);
-            w.uint_if(3, u64::from(sum.is_monotonic));
+            monotony(w, sum.is_monotonic);
         }),
         Data::Histogram(histogram) => w.message(9, |w| {
             points(w, &histogram.points, histogram_point);
@@ -63,8 +111,14 @@ fn points<P>(w: &mut Writer, points: &[P], write: fn(&mut Writer, &P)) {
     }
 }
 
-fn temporality(w: &mut Writer, temporality: Temporality) {
+/// What stands behind the points of sums and histograms.
+pub(super) fn temporality(w: &mut Writer, temporality: Temporality) {
     w.uint_if(2, temporality as u64);
+}
+
+/// What stands behind that in sums.
+pub(super) fn monotony(w: &mut Writer, is_monotonic: bool) {
+    w.uint_if(3, u64::from(is_monotonic));
 }
 
 fn number_point(w: &mut Writer, point: &NumberPoint) {
@@ -164,16 +218,86 @@ fn exemplars(w: &mut Writer, field: u32, exemplars: &[Exemplar]) {
 
 fn attributes(w: &mut Writer, field: u32, attributes: &Attributes) {
     for (key, value) in attributes.iter() {
-        w.message(field, |w| {
-            w.bytes_if(1, key.as_bytes());
-            // The value is a member of a oneof: written even if it is the empty string.
-            w.message(2, |w| w.bytes(1, value.as_bytes()));
-        });
+        attribute(w, field, key, value);
     }
+}
+
+/// One attribute, as a field of what it belongs to.
+pub(super) fn attribute(w: &mut Writer, field: u32, key: &str, value: &str) {
+    w.message(field, |w| {
+        w.bytes_if(1, key.as_bytes());
+        // The value is a member of a oneof: written even if it is the empty string.
+        w.message(2, |w| w.bytes(1, value.as_bytes()));
+    });
 }
 
 fn packed_fixed64(w: &mut Writer, field: u32, values: impl ExactSizeIterator<Item = u64>) {
     if values.len() > 0 {
         w.message(field, |w| values.for_each(|value| w.bare_fixed64(value)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pdata::{Gauge, Resource, ScopeMetrics};
+
+    fn gauge(name: &str, times: std::ops::Range<u64>) -> Metric {
+        let point = |time_nanos| NumberPoint {
+            time_nanos,
+            ..NumberPoint::default()
+        };
+        Metric {
+            name: name.into(),
+            description: "".into(),
+            unit: "".into(),
+            metadata: Attributes::default(),
+            data: Data::Gauge(Gauge {
+                points: times.map(point).collect(),
+            }),
+        }
+    }
+
+    fn resource(name: &str, metrics: Vec<Metric>) -> ResourceMetrics {
+        let attributes = [("service.name".into(), name.into())].into_iter().collect();
+        let scoped = ScopeMetrics {
+            scope: Scope::default(),
+            metrics,
+            schema_url: "".into(),
+        };
+        ResourceMetrics {
+            resource: Resource { attributes },
+            scope_metrics: vec![scoped],
+        }
+    }
+
+    #[test]
+    fn large_requests_are_cut_between_points() {
+        let first = resource("a", vec![gauge("x", 1..6), gauge("y", 6..7)]);
+        let metrics = Metrics {
+            resource_metrics: vec![first, resource("b", vec![gauge("x", 7..9)])],
+        };
+        let whole = pieces(metrics.clone(), usize::MAX)[0].0.len();
+        let pieces = pieces(metrics, whole / 3);
+        let points: Vec<_> = pieces.iter().map(|(_, points)| *points).collect();
+        assert_eq!(points, [2, 2, 2, 2]);
+    }
+
+    #[test]
+    fn pieces_keep_their_resource_and_order() {
+        let first = resource("a", vec![gauge("x", 1..4)]);
+        let metrics = Metrics {
+            resource_metrics: vec![first, resource("b", vec![gauge("y", 4..5)])],
+        };
+        let pieces = metrics.split(3);
+        assert_eq!(pieces.len(), 2);
+        assert_eq!(
+            pieces[0].resource_metrics,
+            [resource("a", vec![gauge("x", 1..4)])]
+        );
+        assert_eq!(
+            pieces[1].resource_metrics,
+            [resource("b", vec![gauge("y", 4..5)])]
+        );
     }
 }

@@ -69,29 +69,8 @@ impl Walk<'_> {
         });
         let scope_metrics = scoped.filter(|scoped| !scoped.metrics.is_empty()).collect();
         ResourceMetrics {
-            resource: self.with_infos(plan),
+            resource: plan.with_infos(|row| self.batch.is_present(row as usize)),
             scope_metrics,
-        }
-    }
-
-    fn with_infos(&self, plan: &ResourcePlan) -> Resource {
-        let mut infos = plan
-            .infos
-            .iter()
-            .filter(|(row, _)| self.batch.is_present(*row as usize));
-        let Some(first) = infos.next() else {
-            return plan.resource.clone();
-        };
-        let base = plan.resource.attributes.pairs().iter().cloned();
-        let mut attributes: Vec<(Text, Text)> = base.collect();
-        for (key, value) in std::iter::once(first)
-            .chain(infos)
-            .flat_map(|(_, labels)| labels)
-        {
-            put(&mut attributes, Text::clone(key), Text::clone(value));
-        }
-        Resource {
-            attributes: attributes.into_iter().collect(),
         }
     }
 
@@ -391,6 +370,27 @@ impl Walk<'_> {
                 .collect(),
             flags: flags(is_gone),
         })
+    }
+}
+
+impl ResourcePlan {
+    /// The resource with the labels of those rows of `target_info` that are there.
+    pub(super) fn with_infos(&self, is_present: impl Fn(u32) -> bool) -> Resource {
+        let mut infos = self
+            .infos
+            .iter()
+            .filter(|(row, _)| is_present(*row))
+            .peekable();
+        if infos.peek().is_none() {
+            return self.resource.clone();
+        }
+        let mut attributes = self.resource.attributes.pairs().to_vec();
+        for (key, value) in infos.flat_map(|(_, labels)| labels) {
+            put(&mut attributes, Text::clone(key), Text::clone(value));
+        }
+        Resource {
+            attributes: attributes.into_iter().collect(),
+        }
     }
 }
 

@@ -190,6 +190,16 @@ impl Writer {
         &self.bytes
     }
 
+    /// Bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Forgets all but the first `length` bytes.
+    pub fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(length);
+    }
+
     /// A bare varint.
     pub fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
@@ -277,9 +287,123 @@ impl Writer {
     }
 }
 
+/// Writes a message from its end to its beginning, into a buffer that is kept: the length of what is inside is known when
+/// its head is written, and nothing is moved or cleared.
+#[derive(Debug)]
+pub struct Backward<'a> {
+    buffer: &'a mut Vec<u8>,
+    /// What is written stands from here to the end of the buffer.
+    start: usize,
+}
+
+impl<'a> Backward<'a> {
+    /// Nothing written yet. The buffer gets `room` bytes at least, and more when they do not suffice.
+    pub fn new(buffer: &'a mut Vec<u8>, room: usize) -> Self {
+        if buffer.len() < room {
+            buffer.resize(room, 0);
+        }
+        let start = buffer.len();
+        Self { buffer, start }
+    }
+
+    /// How many bytes were written.
+    pub fn len(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What was written.
+    pub fn written(&self) -> &[u8] {
+        self.buffer.get(self.start..).unwrap_or_default()
+    }
+
+    /// Forgets all but the `length` bytes that were written first.
+    pub fn rewind(&mut self, length: usize) {
+        self.start = self.buffer.len().saturating_sub(length);
+    }
+
+    /// The next `n` bytes before what was written, to be filled.
+    pub fn place(&mut self, n: usize) -> &mut [u8] {
+        if self.start < n {
+            let (old, more) = (self.buffer.len(), self.buffer.len().max(n));
+            self.buffer.resize(old + more, 0);
+            self.buffer.copy_within(self.start..old, self.start + more);
+            self.start += more;
+        }
+        let end = self.start;
+        self.start -= n;
+        self.buffer.get_mut(self.start..end).unwrap_or_default()
+    }
+
+    /// Bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.place(bytes.len()).copy_from_slice(bytes);
+    }
+
+    /// The head of a message that was written since there were `end` bytes.
+    pub fn head(&mut self, field: u32, end: usize) {
+        self.varint((self.len() - end) as u64);
+        self.varint(u64::from(field << 3 | 2));
+    }
+
+    /// A 64-bit field of fixed size.
+    pub fn fixed64(&mut self, field: u32, value: u64) {
+        self.raw(&value.to_le_bytes());
+        self.varint(u64::from(field << 3 | 1));
+    }
+
+    /// A 64-bit field of fixed size, unless 0.
+    pub fn fixed64_if(&mut self, field: u32, value: u64) {
+        if value != 0 {
+            self.fixed64(field, value);
+        }
+    }
+
+    fn varint(&mut self, mut value: u64) {
+        if value < 0x80 {
+            return self.raw(&[value as u8]);
+        }
+        let n = (64 - value.leading_zeros()).div_ceil(7) as usize;
+        let place = self.place(n);
+        let (last, others) = place.split_at_mut(n - 1);
+        for byte in last {
+            *byte = value as u8 | 0x80;
+            value >>= 7;
+        }
+        others.fill(value as u8);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn backwards_is_the_same() {
+        let mut forward = Writer::new();
+        forward.message(1, |w| {
+            w.fixed64_if(2, 7);
+            w.fixed64_if(3, 0);
+            w.message(300, |w| w.raw(&[9; 20_000]));
+        });
+        forward.double(4, 1.5);
+        let mut buffer = vec![1, 2, 3];
+        let mut backward = Backward::new(&mut buffer, 0);
+        backward.fixed64(4, 1.5f64.to_bits());
+        let outer = backward.len();
+        backward.raw(&[9; 20_000]);
+        backward.head(300, outer);
+        backward.fixed64_if(3, 0);
+        backward.fixed64_if(2, 7);
+        backward.head(1, outer);
+        assert_eq!(backward.written(), forward.as_slice());
+        backward.rewind(outer);
+        assert_eq!(backward.len(), 9);
+    }
 
     #[test]
     fn what_is_written_is_read() {

@@ -20,6 +20,7 @@ use prometheus_operator_receiver::scrape::cycle::{End, end_of_run, scrape_once};
 use prometheus_operator_receiver::scrape::job::{Counters, Job, Options};
 use prometheus_operator_receiver::scrape::state::{TargetState, Worker};
 use prometheus_operator_receiver::scrape::target::{Target, sync};
+use prometheus_operator_receiver::translate::protobuf::pieces;
 use prometheus_operator_receiver::translate::{Settings, Translator};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -402,6 +403,17 @@ impl Recorder {
     }
 }
 
+/// The walker's bytes and the template's are equal; the template is written when a table comes again.
+fn assert_bytes_are_the_same(settings: &Settings, batch: &Batch<'_>) {
+    let walked = Translator::new(settings.clone()).translate(batch);
+    let walked = walked.map_or_else(Vec::new, |metrics| pieces(metrics, usize::MAX));
+    let mut translator = Translator::new(settings.clone());
+    let mut scratch = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(translator.encode(batch, usize::MAX, &mut scratch), walked);
+    }
+}
+
 impl TargetOutput for Recorder {
     fn deliver(&mut self, batch: &Batch<'_>) {
         let text = |metrics: Option<Metrics>| {
@@ -415,6 +427,7 @@ impl TargetOutput for Recorder {
         // A plan that was kept gives what a new one would.
         let anew = text(Translator::new(self.settings.clone()).translate(batch));
         assert_eq!(ours, anew);
+        assert_bytes_are_the_same(&self.settings, batch);
         if ours.is_empty() {
             return;
         }

@@ -15,7 +15,7 @@
 //! | `/-/ready` is 503 | its text | a right is missing (the text names it), the API server is away, the definitions are not installed |
 //! | a monitor has no effect | `/api/v1/monitors`; the log: `monitor rejected`; `promop_rejected_monitors` | the reason stands there |
 //! | a monitor is selected, but no target comes | `/config`, then `droppedTargets` of `/api/v1/targets` | the Service's labels, the port's name |
-//! | a target is down | `lastError` in `/api/v1/targets` | the target's answer |
+//! | a target is down | the log (`target down`, once, and `target up again`); `lastError` in `/api/v1/targets`; `promop_targets` | the cause stands there |
 //! | metrics don't arrive | `promop_exporter_*` in `/metrics`, the log | the endpoint, its credentials |
 //! | a change has no effect | `prometheus_config_last_reload_successful`, the log | settings that do not load: the old configuration runs on |
 //!
@@ -42,6 +42,7 @@
 //! | `promop_rejected_monitors` | rejected monitors by kind and reason: `unreadable` (a type is wrong), `validation` (the operator's checks), `asset` (a Secret or ConfigMap), `load` (Prometheus refuses the job) |
 //! | `promop_last_good_monitors`, `promop_last_good_oldest_age_seconds` | rejected monitors whose last good version runs on; for how long the oldest has |
 //! | `prometheus_target_scrape_pools`, `prometheus_target_scrape_pool_targets` | jobs; targets of each |
+//! | `promop_targets` | targets by health: `up`, `down`, `unknown` (not scraped yet) |
 //! | `promop_scrape_workers`, `promop_scrapes_started_total` | threads that scrape; scrapes begun |
 //! | `promop_scrape_slots_missed_total` | slots left out because the scrape before took too long or no worker was free |
 //! | `promop_panics_total` | defects that were caught |
@@ -66,6 +67,7 @@
 //! | namespace selectors, `attachMetadata.namespace` | `""` `namespaces` | list, watch; cluster-wide only |
 //! | `attachMetadata.node` | `""` `nodes` | list, watch; cluster-wide only |
 //! | credentials and certificates that monitors name, `additionalScrapeConfigs` of an inherited object | `""` `secrets`, `configmaps` | get; never listed or watched |
+//! | targets that ask the API server who may read them: kubelets, API servers, what stands behind kube-rbac-proxy | `""` `nodes/metrics`; `nonResourceURLs` `/metrics`, `/metrics/*` | get; cluster-wide only |
 //!
 //! All but the cluster-wide ones can be given by a Role in each namespace of `--namespaces`. A missing right never narrows the
 //! scope silently: promop is not ready, says which right is missing, tries again, and heals when it is given.

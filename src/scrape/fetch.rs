@@ -46,10 +46,27 @@ pub(super) fn fetch(
         &mut worker.buffers,
     )?;
     if response.status != 200 {
-        let text = format!("server returned HTTP status {}", response.status_text);
+        let hint = rights_hint(response.status, config);
+        let text = format!("server returned HTTP status {}{hint}", response.status_text);
         return Err(Error::failed(text));
     }
     Ok(response)
+}
+
+/// Where the tokens of a pod's service account stand.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/";
+
+/// API server, kubelet and kube-rbac-proxy ask the API server whether a service account may read their metrics.
+fn rights_hint(status: u16, config: &ScrapeConfig) -> &'static str {
+    let sent = config.http.authorization.as_ref();
+    let is_account = sent.is_some_and(|a| a.credentials_file.starts_with(SERVICE_ACCOUNT));
+    match status {
+        401 if is_account => " (the token of promop's service account was sent)",
+        403 if is_account => {
+            " (promop's service account lacks the right: get on nodes/metrics, or on the nonResourceURL of the path, as in scripts/rbac/cluster.yaml)"
+        }
+        _ => "",
+    }
 }
 
 /// Puts the page into `worker.page`. Costs CPU if it was compressed.

@@ -7,6 +7,7 @@
 pub mod cycle;
 pub mod failure;
 mod handover;
+mod health_log;
 pub mod job;
 pub mod manager;
 mod pool;

@@ -8,6 +8,7 @@
 //! workers at most: when many targets hang, those that answer are still scraped on time.
 
 use super::cycle::{Health, Outcome};
+use super::health_log::HealthLog;
 use super::job::Job;
 use super::manager::{DELAY_BUCKETS, PoolSettings, Statistics};
 use super::schedule::{Schedule, catch_up, timestamp};
@@ -38,6 +39,7 @@ pub(super) struct Shared {
     pub(super) delivery: Arc<dyn Delivery>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) gate: Arc<Gate>,
+    pub(super) health_log: HealthLog,
     state: Mutex<State>,
     /// The leader waits here for the earliest due time.
     leader: Condvar,
@@ -131,6 +133,8 @@ pub(super) struct Work {
     pub(super) job: Arc<Job>,
     pub(super) state: Box<TargetState>,
     pub(super) task: Task,
+    /// What the scrape before it left.
+    pub(super) health: Health,
     is_slow: bool,
 }
 
@@ -156,6 +160,7 @@ impl Shared {
             settings,
             delivery,
             clock,
+            health_log: HealthLog::default(),
             state: Mutex::default(),
             leader: Condvar::new(),
             followers: Condvar::new(),
@@ -413,12 +418,14 @@ impl State {
             let is_slow = lane == 1;
             self.slow_busy += usize::from(is_slow);
             let (target, job) = (Arc::clone(&entry.target), Arc::clone(&entry.job));
+            let health = entry.outcome.health;
             return Taken::Work(Box::new(Work {
                 id,
                 target,
                 job,
                 state,
                 task,
+                health,
                 is_slow,
             }));
         }

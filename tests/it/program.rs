@@ -390,3 +390,60 @@ fn generate_expands_for_the_shard_that_is_named() {
         "--shard: x is no number",
     );
 }
+
+#[test]
+fn a_target_that_goes_down_and_comes_back_is_said_once_each() {
+    let is_up = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let answers = Arc::clone(&is_up);
+    let target = Server::start(move |_| {
+        if answers.load(std::sync::atomic::Ordering::SeqCst) {
+            http::ok("a 1\n")
+        } else {
+            super::fake::target::Answer {
+                status: 503,
+                ..Default::default()
+            }
+            .reply()
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let configs = folder.path().join("configs.yaml");
+    let yaml = format!(
+        "[{{job_name: shop, scrape_interval: 100ms, scrape_timeout: 100ms, static_configs: [{{targets: ['{}']}}]}}]",
+        target.address
+    );
+    std::fs::write(&configs, yaml).unwrap();
+    let listen = free_address();
+    let program = Program::start(&[
+        "run",
+        "--no-kubernetes",
+        "--additional-scrape-configs",
+        configs.to_str().unwrap(),
+        "--output",
+        "stdout",
+        "--web.listen-address",
+        &listen.to_string(),
+    ]);
+    let healthy = |health: &str, n: u32| {
+        page(listen, "/metrics").contains(&format!("promop_targets{{health=\"{health}\"}} {n}\n"))
+    };
+    program.wait_until("up", || healthy("up", 1));
+    is_up.store(false, std::sync::atomic::Ordering::SeqCst);
+    program.wait_until("down", || healthy("down", 1));
+    let asked = target.asked().len();
+    program.wait_until("more slots", || target.asked().len() > asked + 3);
+    is_up.store(true, std::sync::atomic::Ordering::SeqCst);
+    program.wait_until("up again", || healthy("up", 1));
+    program.wait_for(&program.err, "target up again job=shop");
+    let log = program.err.lock().unwrap().clone();
+    let lines = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(
+        (lines("target down"), lines("target up again")),
+        (1, 1),
+        "{log}"
+    );
+    assert!(log.contains(&format!(
+        "target down job=shop target=http://{}/metrics err=\"server returned HTTP status 503 Service Unavailable\"",
+        target.address
+    )), "{log}");
+}

@@ -103,3 +103,42 @@ pub fn watch(events: &[String], then: Then) -> Reply {
         }
     }
 }
+
+/// Whether an API server takes this Event (kubernetes: pkg/apis/core/validation/events.go): its name, or what a name is
+/// made from, is a subdomain; it stands where its object does; lengths.
+pub fn takes_event(body: &str) -> bool {
+    let event: serde_json::Value = serde_json::from_str(body).unwrap();
+    let text = |pointer: &str| {
+        event
+            .pointer(pointer)
+            .and_then(|v| v.as_str())
+            .unwrap_or("")
+    };
+    let is_subdomain = |name: &str| {
+        let is_part = |part: &str| {
+            let inner = part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            inner && !part.is_empty() && !part.starts_with('-') && !part.ends_with('-')
+        };
+        name.len() <= 253 && name.split('.').all(is_part)
+    };
+    let name = match (text("/metadata/name"), text("/metadata/generateName")) {
+        ("", prefix) => prefix.strip_suffix('-').unwrap_or(prefix).to_owned(),
+        (name, _) => name.to_owned(),
+    };
+    let fits = |pointer: &str, most: usize| (1..=most).contains(&text(pointer).len());
+    is_subdomain(&name)
+        && text("/metadata/namespace") == text("/regarding/namespace")
+        && ["Normal", "Warning"].contains(&text("/type"))
+        && [
+            "/reportingController",
+            "/reportingInstance",
+            "/action",
+            "/reason",
+        ]
+        .iter()
+        .all(|pointer| fits(pointer, 128))
+        && text("/note").len() <= 1024
+        && text("/eventTime").ends_with('Z')
+}

@@ -328,7 +328,7 @@ def the_api_server_is_scraped(cluster, promop):
         "tlsConfig": {"caFile": f"{mounted}/ca.crt", "serverName": cluster.host},
     }
     cluster.apply("ServiceMonitor", "api", C, spec={"selector": {"matchLabels": {"app": "api"}}, "endpoints": [endpoint]})
-    found = within(20, lambda: promop.sink.find("apiserver_storage_objects", server_address=API))
+    found = within(20, lambda: promop.sink.find("process_start_time_seconds", server_address=API))
     check("the API server's /metrics are scraped with the rights of cluster.yaml", found, (promop.targets(), promop.log()[-2000:]))
 
 

@@ -264,7 +264,7 @@ impl Generator {
     }
 
     /// References of scrape classes and of the API server are looked up in the monitor's namespace, among what anything
-    /// there happens to have loaded (spec chapter 9, A1 to A3). Jobs depend on that.
+    /// there happens to have loaded (prometheus-operator: pkg/assets/store.go, StoreBuilder.ForNamespace). Jobs depend on that.
     fn forget_if_foreign_references_changed(
         &mut self,
         cx: &Context<'_>,

@@ -142,7 +142,8 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// An empty name is no error here, and gives no credentials later (spec chapter 9, A6).
+    /// An empty name is no error here, and gives no credentials later (prometheus-operator: pkg/assets/store.go,
+    /// AddSafeAuthorizationCredentials).
     pub(super) fn authorization(&mut self, authorization: &Authorization) -> Result<(), String> {
         match &authorization.credentials {
             Some(credentials) if !credentials.name.is_empty() => {
@@ -181,7 +182,8 @@ impl<'a> Loader<'a> {
     }
 
     /// The first PEM block of a certificate authority must be a certificate; certificate and key must belong together.
-    /// A certificate without a key from a Secret is not mounted (spec chapter 9, A4).
+    /// A certificate without a key from a Secret passes, but is not mounted: upstream's job names a file that is not there
+    /// (prometheus-operator: pkg/assets/store.go, AddTLSConfig).
     pub(super) fn tls(&mut self, tls: &Tls) -> Result<(), String> {
         let ca = self
             .either(&tls.ca)

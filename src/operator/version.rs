@@ -34,7 +34,7 @@ const fn at(major: u64, minor: u64) -> Minimum {
     }
 }
 
-// The table of spec chapter 7: one name per key or feature.
+// One name per key or feature, as upstream gates them (prometheus-operator: pkg/prometheus/promcfg.go, WithMinimumVersion).
 pub(super) const HONOR_TIMESTAMPS: Minimum = at(2, 9);
 pub(super) const QUERY_LOG_FILE: Minimum = at(2, 16);
 pub(super) const ROLE_SELECTOR: Minimum = at(2, 17);

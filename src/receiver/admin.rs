@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// What the pages show. A running receiver implements it; every call is a snapshot and does not block on I/O.
 pub trait View: Send + Sync {
-    /// Liveness: the reason to restart the process, if there is one (a thread is dead or stuck; decisions.md 12).
+    /// Liveness: the reason to restart the process, if there is one (a thread is dead or stuck; manual::decisions, 9).
     ///
     /// # Errors
     /// The reason.

@@ -1,5 +1,5 @@
 //! From what is watched to a configuration that can be scraped: collect, generate, load, build. Runs on a thread of its own;
-//! nothing of what runs is touched. What fails here stays with the monitor it concerns (decisions.md 2).
+//! nothing of what runs is touched. What fails here stays with the monitor it concerns (manual::decisions, 2).
 
 use super::assets::AssetCache;
 use super::build::{Built, Job, Jobs, Known};
@@ -58,7 +58,7 @@ pub(super) enum Failure {
     Refused(String),
 }
 
-/// How long the first configuration waits for the discovery of its jobs, and how long later ones do (decisions.md 2).
+/// How long the first configuration waits for the discovery of its jobs, and how long later ones do (manual::decisions, 2).
 const FIRST_SYNC: Duration = Duration::from_secs(10);
 const LATER_SYNC: Duration = Duration::from_secs(2);
 

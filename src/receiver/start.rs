@@ -30,7 +30,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Scrapes that are under way when a receiver stops have this long to end (decisions.md 22).
+/// Scrapes that are under way when a receiver stops have this long to end (manual::decisions, 14).
 const SCRAPE_GRACE: Duration = Duration::from_secs(2);
 
 /// The name of promop in requests that it sends.

@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A change is acted upon this long after the last one, and at most [`MOST_PATIENT`] after the first (decisions.md 11).
+/// A change is acted upon this long after the last one, and at most [`MOST_PATIENT`] after the first (manual::decisions, 8).
 const QUIET: Duration = Duration::from_millis(500);
 const MOST_PATIENT: Duration = Duration::from_secs(5);
 

@@ -2,11 +2,9 @@
 //!
 //! There is one [`Pool`] for the life of the receiver: its workers and its timer heap outlive configurations. Each
 //! configuration brings a table of jobs, built beforehand (that may fail and then harms nobody) and put in place of the old
-//! table under one lock (that cannot fail: no thread, file or socket is needed for it). Two pools with a hand-over between
-//! their heaps would keep the same promises (decisions.md 1) with twice the threads and a second way for a target to be in
-//! two places; with one heap "a target has one owner" and "no hole, no double" hold because nothing moves:
-//! an idle target stays where it is, with its next slot; a target that is being scraped keeps its worker, and comes back to
-//! whatever the table says of it then.
+//! table under one lock (that cannot fail: no thread, file or socket is needed for it; manual::decisions, 1). "A target has
+//! one owner" and "no hole, no double" hold because nothing moves: an idle target stays where it is, with its next slot; a
+//! target that is being scraped keeps its worker, and comes back to whatever the table says of it then.
 
 use super::cycle::Outcome;
 use super::job::Job;

@@ -1,4 +1,4 @@
-//! Walks the corpus areas: one test per area, each case compared with what upstream itself produced (decisions.md 16).
+//! Walks the corpus areas: one test per area, each case compared with what upstream itself produced (manual::decisions, 4).
 //!
 //! `tests/golden/<area>`, or `$GOLDEN_ROOT/<area>` when that is set. With the built-in root the cases that differ must be
 //! exactly those listed in `tests/golden/PENDING`; elsewhere none may differ.

@@ -1,4 +1,4 @@
-//! `promop check`: loads a Prometheus configuration as the server would (decisions.md 23), not as promtool does.
+//! `promop check`: loads a Prometheus configuration as the server would (manual::decisions, 15), not as promtool does.
 
 use crate::Exit;
 use prometheus_operator_receiver::config;

@@ -1,4 +1,4 @@
-//! `promop generate`: what prometheus-operator would write for the monitors in files (decisions.md 23).
+//! `promop generate`: what prometheus-operator would write for the monitors in files (manual::decisions, 15).
 
 use crate::Exit;
 use crate::check::read;

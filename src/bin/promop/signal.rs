@@ -1,4 +1,4 @@
-//! Signals as events (decisions.md 22): SIGHUP reads files again, SIGTERM and SIGINT stop, a second SIGINT ends at once.
+//! Signals as events (manual::decisions, 14): SIGHUP reads files again, SIGTERM and SIGINT stop, a second SIGINT ends at once.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;

@@ -342,7 +342,7 @@ fn is_series_marker(sample: &Value) -> bool {
     is_marker(sample) && sample.get("report").is_none()
 }
 
-/// Only what Prometheus itself words is compared as text; of the rest, that there is an error (decisions.md 16).
+/// Only what Prometheus itself words is compared as text; of the rest, that there is an error (manual::decisions, 4).
 fn free_wording(ours: &mut Value, want: &mut Value) {
     let free = |text: Option<&mut Value>| {
         if let Some(text) = text

@@ -1,4 +1,4 @@
-//! Cases of the area `wire`: metrics in OTLP/JSON against the bytes of the request (decisions.md 4).
+//! Cases of the area `wire`: metrics in OTLP/JSON against the bytes of the request (remote write is compared live instead).
 
 use super::{Outcome, one};
 use prometheus_operator_receiver::model::value::NORMAL_NAN_BITS;

@@ -30,8 +30,8 @@ const READ_BUFFER: usize = 16 * 1024;
 
 /// Connecting, with name resolution and TLS: also how long a stop may take, for these cannot be interrupted.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Reading one object.
-const GET: Duration = Duration::from_secs(30);
+/// Reading one object: configurations wait for it.
+const GET: Duration = Duration::from_secs(10);
 /// Servers give up on a list after 60 s themselves.
 const LIST_HEAD: Duration = Duration::from_secs(65);
 const LIST_SILENCE: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ use super::watch::{End, From, Machine, Request};
 use crate::rt::backoff::random_unit;
 use crate::rt::clock::Clock;
 use crate::rt::gate::Gate;
-use crate::rt::quiet::Quiet;
+use crate::rt::quiet::{Omitted, Quiet};
 use crate::rt::stop::{self, Stopped, Stopper};
 use crate::rt::thread::{Crew, STACK, catch};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
@@ -270,11 +270,8 @@ impl Worker {
     fn say(&self, word: &'static str, what: &str, now: Instant) {
         if let Some(omitted) = self.quiet.due(word, now) {
             let (kind, namespace) = (self.key.kind, self.key.namespace.as_deref().unwrap_or("*"));
-            let times = match omitted {
-                0 => String::new(),
-                n => format!(" omitted={n}"),
-            };
-            warn!("the watch {word} kind={kind} namespace={namespace}{times} err={what:?}");
+            let omitted = Omitted(omitted);
+            warn!("the watch {word} kind={kind} namespace={namespace}{omitted} err={what:?}");
         }
     }
 

@@ -95,7 +95,7 @@ fn monitors_that_cannot_be_listed_at_the_start_hold_up_no_others() {
                 r#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}"#,
             )
         },
-        "PodList",
+        "ConfigMapList",
     );
     // The bound is 10 s.
     check("servicemonitors", || Reply::Hang, "not listed yet");

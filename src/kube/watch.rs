@@ -385,7 +385,8 @@ mod tests {
     /// Whatever happens, the same version is asked for so often and no more.
     #[test]
     fn no_failure_repeats_one_version_for_ever() {
-        let failures: [&dyn Fn(&mut Machine, Instant) -> Duration; 7] = [
+        type Fail = dyn Fn(&mut Machine, Instant) -> Duration;
+        let failures: [&Fail; 7] = [
             &|machine, now| machine.failed(&status(400, ""), now),
             &|machine, now| machine.failed(&status(401, ""), now),
             &|machine, now| machine.failed(&status(403, ""), now),

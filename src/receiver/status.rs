@@ -541,3 +541,44 @@ fn readable(labels: &RawLabels) -> BTreeMap<String, String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::store::Status;
+    use crate::kube::types::kind;
+
+    #[test]
+    fn each_cause_is_named_once_with_those_whom_it_concerns() {
+        let now = crate::rt::clock::SystemClock.now();
+        let failing = |kind, message: &str| kube::informers::Health {
+            kind,
+            namespace: None,
+            fields: String::new(),
+            status: Status {
+                synced: false,
+                trouble: Some((Trouble::Failing, now, message.to_owned())),
+                heard: None,
+                objects: 0,
+                undecodable: BTreeMap::new(),
+            },
+        };
+        let mut causes = Causes::default();
+        causes.add(&failing(kind::Kind::Service, "https://a: down"));
+        causes.add(&failing(kind::Kind::EndpointSlice, "https://a: down"));
+        causes.add(&failing(kind::Kind::Pod, "https://a: slow"));
+        for job in ["x", "y"] {
+            causes.add_job("services: https://a: down", &job.into());
+            causes.add_job("endpointslices: https://a: down", &job.into());
+        }
+        causes.add_job("pods: https://a: slow", &"z".into());
+        causes.add_job("http_sd_configs: gone", &"z".into());
+        let said: Vec<_> = causes.0.iter().map(ToString::to_string).collect();
+        let want = [
+            "services, endpointslices: https://a: down (2 jobs wait for it)",
+            "pods: https://a: slow (job z waits for it)",
+            "http_sd_configs: gone (job z waits for it)",
+        ];
+        assert_eq!(said, want);
+    }
+}

@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     /// Scheme, host, port, maybe a path before all paths of the API; without a slash at the end.
     pub server: String,
+    /// Where all this was found, for messages: `context k3s of /home/me/.kube/config`. May be empty.
+    pub origin: String,
+    /// What the kubeconfig calls the user, for messages. May be empty.
+    pub user: String,
     /// Authorities, client certificate, expected name.
     pub tls: Tls,
     /// Who we are.
@@ -91,8 +95,9 @@ impl Config {
         if host.is_empty() || port.is_empty() {
             return Err(ConfigError::new(
                 "in-cluster configuration",
-                "KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not set: this is no pod. \
-                 Name a kubeconfig file instead",
+                "there is no kubeconfig file, and KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not set: \
+                 this is no pod. Name the file with --kubeconfig FILE, or try promop without a cluster: \
+                 --from-dir scripts/demo",
             ));
         }
         let token = folder.join("token");
@@ -109,6 +114,8 @@ impl Config {
         };
         Ok(Self {
             server: format!("https://{host}:{port}"),
+            origin: "the pod's service account".to_owned(),
+            user: String::new(),
             tls: Tls {
                 ca_file: ca.to_string_lossy().into(),
                 ..Tls::default()

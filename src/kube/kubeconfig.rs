@@ -200,7 +200,10 @@ fn pick(
         },
         name => first(users, name).ok_or_else(|| missing("user", name))?,
     };
-    build(&context, &cluster, &user)
+    let mut config = build(&context, &cluster, &user)?;
+    config.origin = format!("context {wanted} of {all}");
+    config.user = context.user;
+    Ok(config)
 }
 
 fn first<T>(named: Vec<(String, T)>, name: &str) -> Option<T> {
@@ -238,6 +241,8 @@ fn build(
     };
     Ok(Config {
         server,
+        origin: String::new(),
+        user: String::new(),
         tls,
         auth: auth_of(cluster, user, context)?,
         proxy: Secret::new(proxy.as_str()),

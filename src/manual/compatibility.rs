@@ -61,7 +61,12 @@
 //!
 //! - A reload keeps targets whose identity and scrape settings are unchanged, with their next slot; upstream restarts the loops
 //!   of a pool whose configuration changed, and writes end-of-run markers for live series.
-//! - A job that cannot be discovered yet (no right, slow API server) does not hold up the others; it starts when synced.
+//! - A job that cannot be discovered yet (no right, slow API server) does not hold up the others; it starts when synced. Nor do
+//!   monitors that cannot be listed: at the start the others wait for them 10 s at most.
+//! - A monitor that selects a namespace outside `--namespaces` gets no targets from there: a warning, and the `reason` in
+//!   `/api/v1/monitors`.
+//! - A list has at most 1,000 pages, 250,000 objects and 512 MiB, an object 16 MiB, and it takes at most two minutes; a list of
+//!   another kind than was asked for is an error. What is known stays.
 //! - A target with the label `__unix_socket__` fails with an error: targets are scraped over TCP only.
 //! - Requests are HTTP/1.1; `enable_http2` has no effect. TLS is 1.2 or 1.3.
 //!   A lower `min_version` means 1.2, with a warning; a lower `max_version` is refused when the client is built. So are keys of

@@ -12,7 +12,7 @@
 //!
 //! | Seen | Look at | Usual reason |
 //! |---|---|---|
-//! | `/-/ready` is 503 | its text | a right is missing (the text names it), the API server is away, the definitions are not installed |
+//! | `/-/ready` is 503 | its text | a right is missing (the text names it), the API server is away, neither definition of monitors is installed (one of them may be absent) |
 //! | a monitor has no effect | `/api/v1/monitors`; the log: `monitor rejected`; `promop_rejected_monitors` | the reason stands there |
 //! | a monitor is selected, but no target comes | `/config`, then `droppedTargets` of `/api/v1/targets` | the Service's labels, the port's name |
 //! | a target is down | the log (`target down`, once, and `target up again`); `lastError` in `/api/v1/targets`; `promop_targets` | the cause stands there |
@@ -23,7 +23,7 @@
 //!
 //! `/api/v1/monitors` answers `{"status": "success", "data": […]}` with, for each monitor that gives a job or is not used as it is,
 //! `kind`, `namespace`, `name` and `state` (`applied`, `rejected`, `last-good`); for the latter two `cause` (the `reason` of the
-//! metric) and `reason`, and for the last `lastGoodAge` in seconds.
+//! metric) and `reason`, and for the last `lastGoodAge` in seconds. An applied one has a `reason` if targets of it cannot be found.
 //!
 //! A Secret or ConfigMap that is missing rejects the monitors that name it; it is looked for again within 10 s (or `assetRefresh`,
 //! if that is less), so they heal by themselves. A changed one is seen within `assetRefresh`, at once after SIGHUP. If the API server

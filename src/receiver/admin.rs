@@ -49,7 +49,7 @@ pub struct Monitor {
     /// `unreadable`, `validation`, `asset` or `load` if it is not used as it is.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub cause: &'static str,
-    /// Why it is not used as it is.
+    /// Why it is not used as it is, or what keeps targets of it from being found.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// For how long its last good version has run on, in seconds.

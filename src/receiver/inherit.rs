@@ -3,7 +3,8 @@
 
 use super::parts;
 use super::settings::{Environment, Settings};
-use crate::kube::informers::{Informers, SubscribeError, Subscription};
+use crate::kube::informers::{Health, Informers, SubscribeError, Subscription};
+use crate::kube::store::Trouble;
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Object};
 use crate::operator::{self, Workload};
@@ -150,6 +151,12 @@ impl Inherited {
         if !self.watched.is_synced() {
             let health = health.iter().map(ToString::to_string);
             return Err(Nothing::NotYet(health.collect::<Vec<_>>().join(", ")));
+        }
+        let is_absent =
+            |health: &Health| matches!(health.status.trouble, Some((Trouble::Absent, ..)));
+        if health.iter().any(is_absent) {
+            let (from, why) = (&self.from, self.from.kind().not_installed());
+            return Err(Nothing::Unusable(format!("{from} cannot be there: {why}")));
         }
         let undecodable = health.iter().flat_map(|health| &health.status.undecodable);
         let reason = undecodable

@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub(super) struct Monitors {
     monitors: Vec<Subscription>,
     namespaces: Option<Subscription>,
+    /// Kinds whose first list is waited for.
+    awaited: Vec<Kind>,
     changed: Sender<()>,
     scope: Scope,
     /// What was decoded, brought up to date with each look.
@@ -55,6 +57,7 @@ impl Monitors {
                 subscribe(Kind::PodMonitor)?,
             ],
             namespaces: None,
+            awaited: vec![Kind::ServiceMonitor, Kind::PodMonitor],
             changed: changed.clone(),
             scope,
             snapshot: Snapshot::default(),
@@ -81,20 +84,33 @@ impl Monitors {
         } else if self.namespaces.is_none() {
             let changed = self.changed.clone();
             self.namespaces = Some(informers.subscribe(Kind::Namespace, &[], "", changed)?);
+            self.awaited.push(Kind::Namespace);
         }
         Ok(())
     }
 
-    /// Stores that have not held the whole state of their source yet. What is forbidden is not waited for:
-    /// readiness reports it, and what may be read is scraped meanwhile.
-    pub(super) fn missing(&self) -> Vec<Health> {
+    /// Stores whose first list is waited for. Later, what runs goes on until it is there, or monitors would seem to have
+    /// vanished. At the start nothing would go on, so what is forbidden is not waited for; nor is what is in trouble, once
+    /// anything else is known. Readiness reports it, and what may be read is scraped meanwhile.
+    pub(super) fn missing(&self, is_start: bool) -> Vec<Health> {
         let subscriptions = self.monitors.iter().chain(&self.namespaces);
         let health = subscriptions.flat_map(Subscription::health);
-        let waited_for = |health: &Health| {
-            let forbidden = matches!(&health.status.trouble, Some((Trouble::Forbidden(_), ..)));
-            !health.status.synced && !forbidden
-        };
-        health.filter(waited_for).collect()
+        let mut awaited: Vec<_> = health.filter(|h| self.awaited.contains(&h.kind)).collect();
+        let is_something_known = awaited.iter().any(|health| health.status.synced);
+        awaited.retain(|health| !health.status.synced);
+        if is_start {
+            awaited.retain(|health| match &health.status.trouble {
+                None => true,
+                Some((Trouble::Forbidden(_), ..)) => false,
+                Some(_) => !is_something_known,
+            });
+        }
+        awaited
+    }
+
+    /// Nothing that is missing now is waited for any longer.
+    pub(super) fn wait_no_longer(&mut self) {
+        self.awaited.clear();
     }
 
     /// The `uid` of a monitor; empty if it is not there, or not readable.

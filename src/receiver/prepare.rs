@@ -58,8 +58,10 @@ pub(super) enum Failure {
     Refused(String),
 }
 
-/// How long the first configuration waits for the discovery of its jobs, and how long later ones do (manual::decisions, 2).
-const FIRST_SYNC: Duration = Duration::from_secs(10);
+/// How long the first configuration waits for the first lists of monitors. What is there by then starts.
+const FIRST_LISTS: Duration = Duration::from_secs(10);
+
+/// How long a configuration that replaces another one waits for the discovery of its new jobs (manual::decisions, 2).
 const LATER_SYNC: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether discovery is there.
@@ -147,6 +149,8 @@ pub(super) struct Memory {
     file_jobs: Vec<Arc<Job>>,
     /// Open logs of failed scrapes, by path.
     failure_logs: HashMap<Box<str>, Weak<FailureLog>>,
+    /// When the first lists are waited for no longer.
+    patience: Option<Instant>,
     started: bool,
 }
 
@@ -370,9 +374,14 @@ impl Preparer {
             monitors
                 .serve(informers, settings)
                 .map_err(|error| Failure::Refused(error.to_string()))?;
-            if let Some(missing) = monitors.missing().first() {
+            let (now, is_start) = (self.clock.now(), !self.memory.started);
+            let patience = *self.memory.patience.get_or_insert(now + FIRST_LISTS);
+            if let Some(missing) = monitors.missing(is_start).first()
+                && !(is_start && now >= patience)
+            {
                 return Err(Failure::Waiting(missing.to_string()));
             }
+            monitors.wait_no_longer();
             snapshot = monitors.snapshot(&settings.namespace);
             let wanted = generator.references(snapshot, settings);
             let wanted = wanted.map_err(|error| Failure::Refused(error.to_string()))?;
@@ -544,14 +553,13 @@ impl Preparer {
         Ok(Some(log))
     }
 
-    /// Waits, for a while, until discovery knows the targets of every job: a job without them starts later.
+    /// Waits, for a while, until discovery knows the targets of every new job: a job without them starts later. At the
+    /// start there is nothing that could go on meanwhile, so whatever is ready starts at once.
     fn wait_for_discovery(&mut self, jobs: &[Arc<Job>]) {
-        let bound = if std::mem::replace(&mut self.memory.started, true) {
-            LATER_SYNC
-        } else {
-            FIRST_SYNC
-        };
-        let deadline = self.clock.now() + bound;
+        if !std::mem::replace(&mut self.memory.started, true) {
+            return;
+        }
+        let deadline = self.clock.now() + LATER_SYNC;
         let synced = || jobs.iter().all(|job| job.discovery.synced().is_ok());
         while !synced() && self.clock.now() < deadline && !self.stopped.wait(SYNC_LOOK) {}
     }

@@ -21,6 +21,9 @@ const MOST_PATIENT: Duration = Duration::from_secs(5);
 /// After a failure it is tried again, even if no change is heard of.
 const RETRY: Duration = Duration::from_secs(30);
 
+/// While the first lists are waited for, it is looked this often whether that was long enough.
+const WAITING_LOOK: Duration = Duration::from_millis(250);
+
 /// What the supervisor asks of the prepare thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Request {
@@ -205,7 +208,9 @@ impl Supervisor {
         match answer {
             Ok(prepared) => self.apply(*prepared),
             Err(failure) => {
-                self.next_look = Some(self.clock.now() + RETRY);
+                let is_start = !self.ever_applied && matches!(failure, Failure::Waiting(_));
+                let pause = if is_start { WAITING_LOOK } else { RETRY };
+                self.next_look = Some(self.clock.now() + pause);
                 self.board.refused(&failure);
             }
         }

@@ -23,6 +23,7 @@ mod house;
 mod http;
 mod inherit;
 mod kube;
+mod obstacles;
 mod pages;
 mod pipeline;
 mod program;

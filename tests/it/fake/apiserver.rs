@@ -21,14 +21,49 @@ pub fn start(script: impl Fn(&Asked, bool, usize) -> Reply + Send + Sync + 'stat
             *count += 1;
             *count - 1
         };
-        script(asked, is_watch, nth)
+        typed(script(asked, is_watch, nth), asked.path())
     })
+}
+
+const PODS: &str = r#"{"kind":"PodList","apiVersion":"v1","#;
+
+/// A list of [`list`] as one of the kind that the path asks for: clients take no other.
+fn typed(reply: Reply, path: &str) -> Reply {
+    let path = path.split('?').next().unwrap_or_default();
+    let parts: Vec<_> = path.split('/').collect();
+    let api_version = match parts.as_slice() {
+        [_, "apis", group, version, ..] => format!("{group}/{version}"),
+        _ => "v1".to_owned(),
+    };
+    let kind = match parts.last().copied().unwrap_or_default() {
+        "servicemonitors" => "ServiceMonitor",
+        "podmonitors" => "PodMonitor",
+        "prometheuses" => "Prometheus",
+        "prometheusagents" => "PrometheusAgent",
+        "services" => "Service",
+        "endpoints" => "Endpoints",
+        "endpointslices" => "EndpointSlice",
+        "namespaces" => "Namespace",
+        "nodes" => "Node",
+        _ => return reply,
+    };
+    let Reply::Bytes(bytes) = &reply else {
+        return reply;
+    };
+    let text = String::from_utf8_lossy(bytes);
+    match text.split_once(PODS) {
+        Some((_, rest)) => {
+            let head = format!(r#"{{"kind":"{kind}List","apiVersion":"{api_version}","#);
+            json(200, "", &format!("{head}{rest}"))
+        }
+        None => reply,
+    }
 }
 
 /// A page of a list; `next` is the continue token.
 pub fn list(version: &str, next: &str, items: &[&str]) -> Reply {
     let body = format!(
-        r#"{{"kind":"PodList","apiVersion":"v1","metadata":{{"resourceVersion":"{version}","continue":"{next}"}},"items":[{}]}}"#,
+        r#"{PODS}"metadata":{{"resourceVersion":"{version}","continue":"{next}"}},"items":[{}]}}"#,
         items.join(",")
     );
     json(200, "", &body)

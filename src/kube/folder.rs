@@ -258,7 +258,7 @@ fn entry_of(object: manifest::Object) -> Result<Option<Entry>, FolderProblem> {
     let Some(kind) = Kind::of(object.api_version(), object.kind()) else {
         return Ok(None);
     };
-    let mut key = Key::new(object.namespace(), object.name());
+    let key = Key::new(object.namespace(), object.name());
     if key.name.is_empty() {
         return Err(FolderProblem {
             origin: object.origin,
@@ -267,13 +267,6 @@ fn entry_of(object: manifest::Object) -> Result<Option<Entry>, FolderProblem> {
     }
     let mut value = object.value;
     strip_nulls(&mut value);
-    // Where kubectl would put it.
-    if kind.is_namespaced() && key.namespace.is_empty() {
-        key.namespace = "default".to_owned();
-        if let Some(Value::Object(meta)) = value.get_mut("metadata") {
-            meta.insert("namespace".to_owned(), Value::from("default"));
-        }
-    }
     Ok(Some(Entry {
         kind,
         key,

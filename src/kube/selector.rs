@@ -177,7 +177,8 @@ impl fmt::Display for Requirement {
 const LONGEST_NAME: usize = 63;
 const LONGEST_PREFIX: usize = 253;
 
-fn key_problem(key: &str) -> Option<String> {
+/// What is wrong with the key of a label or annotation (apimachinery: util/validation, IsQualifiedName).
+pub(super) fn key_problem(key: &str) -> Option<String> {
     const EXAMPLES: &str = "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
     const FORM: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
     let (prefix, name) = match key.split_once('/') {
@@ -197,10 +198,9 @@ fn key_problem(key: &str) -> Option<String> {
                 "prefix part must be no more than {LONGEST_PREFIX} bytes"
             ));
         }
-        Some(prefix) if !is_subdomain(prefix) => problems.push(
-            "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-                .to_owned(),
-        ),
+        Some(prefix) if !is_subdomain(prefix) => {
+            problems.push(format!("prefix part {SUBDOMAIN}"));
+        }
         _ => {}
     }
     if name.is_empty() {
@@ -216,7 +216,8 @@ fn key_problem(key: &str) -> Option<String> {
     (!problems.is_empty()).then(|| problems.join("; "))
 }
 
-fn value_problem(value: &str) -> Option<String> {
+/// What is wrong with the value of a label.
+pub(super) fn value_problem(value: &str) -> Option<String> {
     let mut problems = Vec::new();
     if value.len() > LONGEST_NAME {
         problems.push(format!("must be no more than {LONGEST_NAME} bytes"));
@@ -236,6 +237,24 @@ fn is_name(text: &str) -> bool {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
+
+/// What is wrong with the name of an object (apimachinery: util/validation, IsDNS1123Subdomain).
+pub(super) fn name_problem(name: &str) -> Option<String> {
+    if name.len() > LONGEST_PREFIX {
+        return Some(format!("must be no more than {LONGEST_PREFIX} bytes"));
+    }
+    (!is_subdomain(name)).then(|| SUBDOMAIN.to_owned())
+}
+
+/// What is wrong with the name of a namespace (apimachinery: util/validation, IsDNS1123Label).
+pub(super) fn namespace_problem(name: &str) -> Option<String> {
+    if name.len() > LONGEST_NAME {
+        return Some(format!("must be no more than {LONGEST_NAME} bytes"));
+    }
+    (name.contains('.') || !is_subdomain(name)).then(|| "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')".to_owned())
+}
+
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
 fn is_subdomain(text: &str) -> bool {
     let label = |label: &str| {

@@ -13,9 +13,13 @@
 //!   a monitor is literal. Upstream's config reloader replaces it everywhere; `promop generate --expand` does as well.
 //! - A monitor whose job Prometheus would refuse is rejected with the loader's reason, and its last good version runs on;
 //!   upstream writes it, and Prometheus refuses the whole configuration.
+//! - `promop generate` and `--from-dir` refuse monitors as an API server with the current definitions would: with its path and
+//!   reason, one by one. The schema of a Prometheus or PrometheusAgent in a file is not applied, only the types of its fields.
+//!   `promop generate` writes a job that Prometheus would refuse, as upstream does, says so and exits with 3.
 //! - `Probe` and `ScrapeConfig` objects are not read.
 //! - An inherited object that is missing, unreadable or of no use leaves the last usable settings in force; monitors go on to apply.
-//! - Of an inherited Prometheus object only what concerns scraping is carried over; every other field that is set is listed once.
+//! - Of an inherited Prometheus object only what concerns scraping is carried over; every other field that is set is listed once,
+//!   as a warning if it shapes what is scraped. An agent in `DaemonSet` mode says how many ServiceMonitors it leaves out.
 //!   `storage` keeps a server's retention, as upstream writes it; it has no effect here.
 //! - An authorization for a Prometheus before 2.26 rejects the monitor; upstream's operator crashes.
 //! - `additionalScrapeConfigs` are read and written again as upstream does it: `yes` becomes `true`, `010` becomes `8`, merge keys

@@ -48,4 +48,5 @@
 //!
 //! If `shards` is more than 1, each pod scrapes its share: that of `shard` (`--shard`), else of the variable `SHARD`, else of the
 //! number at the end of `POD_NAME`, else the first. It stands for `$(SHARD)`; with `shardingStrategy` `Topology` the zone and the
-//! position within it follow from it.
+//! position within it follow from it. A shard beyond `shards` is refused at the start; if `shards` of an inherited object shrinks
+//! below it later, the log warns, and nothing is scraped until it grows again.

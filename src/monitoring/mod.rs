@@ -7,6 +7,7 @@ mod common;
 mod decode;
 mod pod_monitor;
 mod quantity;
+mod schema;
 mod service_monitor;
 
 pub use common::{
@@ -16,6 +17,7 @@ pub use common::{
 pub use decode::decode;
 pub use pod_monitor::{PodMetricsEndpoint, PodMonitor, PodMonitorSpec};
 pub use quantity::Quantity;
+pub use schema::Definitions;
 pub use service_monitor::{Endpoint, ServiceMonitor, ServiceMonitorSpec};
 
 /// Group and version of both kinds.

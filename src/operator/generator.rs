@@ -339,6 +339,10 @@ impl Generator {
             ..Generated::default()
         };
         for entry in self.entries.iter().filter(|entry| entry.is_selected) {
+            if is_left_out(entry.monitor.kind(), cx) {
+                generated.left_out += 1;
+                continue;
+            }
             *generated.selected.entry(entry.monitor.kind()).or_default() += 1;
             generated.rejected.extend(entry.rejection());
         }
@@ -362,9 +366,12 @@ impl Generator {
 
 /// A monitor that is good and whose jobs are not written yet.
 fn needs_jobs(entry: &Entry, cx: &Context<'_>) -> bool {
-    let kind = entry.monitor.kind();
-    let is_unused = kind == Kind::ServiceMonitor && cx.settings.features.daemon_set && is_agent(cx);
-    entry.jobs.is_none() && entry.is_good() && !is_unused
+    entry.jobs.is_none() && entry.is_good() && !is_left_out(entry.monitor.kind(), cx)
+}
+
+/// An agent in `DaemonSet` mode scrapes the pods of its node: PodMonitors only.
+fn is_left_out(kind: Kind, cx: &Context<'_>) -> bool {
+    kind == Kind::ServiceMonitor && cx.settings.features.daemon_set && is_agent(cx)
 }
 
 fn checked(monitor: &Stored, cx: &Context<'_>, assets: &Assets) -> Checked {

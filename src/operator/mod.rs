@@ -121,7 +121,7 @@ pub struct Rejection {
 /// Sorts of mistakes for which a monitor is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// A field has the wrong type: it cannot even be read.
+    /// A field has the wrong type, or the object is from a file and an API server would refuse it.
     Unreadable,
     /// prometheus-operator does not accept it.
     Validation,
@@ -175,6 +175,8 @@ pub struct Generated {
     pub rejected: Vec<Rejection>,
     /// How many monitors of each kind are selected, the rejected ones included.
     pub selected: BTreeMap<Kind, usize>,
+    /// How many ServiceMonitors are selected and left out: an agent in `DaemonSet` mode reads PodMonitors only.
+    pub left_out: usize,
 }
 
 impl Generated {

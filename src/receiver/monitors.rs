@@ -4,7 +4,7 @@ use crate::kube::informers::{Health, Informers, SubscribeError, Subscription};
 use crate::kube::store::{Change, Changes, Trouble};
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Monitor, Object};
-use crate::monitoring::{self, PodMonitor, ServiceMonitor};
+use crate::monitoring::{self, Definitions, PodMonitor, ServiceMonitor};
 use crate::operator::{self, Cause, Namespace, Rejection, Snapshot};
 use crossbeam_channel::Sender;
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub(super) struct Monitors {
     awaited: Vec<Kind>,
     changed: Sender<()>,
     scope: Scope,
+    /// What monitors are checked by, if no API server has done it.
+    definitions: Option<Definitions>,
     /// What was decoded, brought up to date with each look.
     snapshot: Snapshot,
     /// Monitors that cannot be decoded.
@@ -44,10 +46,11 @@ enum Decoded {
 }
 
 impl Monitors {
-    /// Subscribes to monitors. `changed` gets a token when something changes.
+    /// Subscribes to monitors. `changed` gets a token when something changes. `definitions` are there for monitors from files.
     pub(super) fn subscribe(
         informers: &Informers,
         scope: Scope,
+        definitions: Option<Definitions>,
         changed: &Sender<()>,
     ) -> Result<Self, SubscribeError> {
         let subscribe = |kind| informers.subscribe(kind, &[], "", changed.clone());
@@ -60,6 +63,7 @@ impl Monitors {
             awaited: vec![Kind::ServiceMonitor, Kind::PodMonitor],
             changed: changed.clone(),
             scope,
+            definitions,
             snapshot: Snapshot::default(),
             unreadable: BTreeMap::new(),
             is_other_set: true,
@@ -161,7 +165,7 @@ impl Monitors {
         if !self.scope.has(&object.meta().namespace) {
             return;
         }
-        match decode(object) {
+        match decode(object, self.definitions.as_ref()) {
             None => return,
             Some(Decoded::Unreadable(rejection)) => {
                 self.remove(object);
@@ -221,7 +225,7 @@ fn each(changes: Changes) -> Vec<Change> {
 }
 
 /// The typed form of a monitor; `None` for other objects.
-fn decode(object: &Object) -> Option<Decoded> {
+fn decode(object: &Object, definitions: Option<&Definitions>) -> Option<Decoded> {
     let Object::Monitor(monitor) = object else {
         return None;
     };
@@ -230,16 +234,19 @@ fn decode(object: &Object) -> Option<Decoded> {
         metadata,
         spec,
     } = (**monitor).clone();
+    let checked = definitions.map_or(Ok(()), |d| d.check(kind, &metadata, &spec));
     let kind = monitor_kind(kind)?;
     let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
-    let decoded = match kind {
+    let unreadable = |reason| format!("spec.{reason}");
+    let decoded = checked.and_then(|()| match kind {
         operator::Kind::ServiceMonitor => monitoring::decode(spec)
-            .map(|spec| Decoded::Service(Arc::new(ServiceMonitor { metadata, spec }))),
+            .map(|spec| Decoded::Service(Arc::new(ServiceMonitor { metadata, spec })))
+            .map_err(unreadable),
         operator::Kind::PodMonitor => monitoring::decode(spec)
-            .map(|spec| Decoded::Pod(Arc::new(PodMonitor { metadata, spec }))),
-    };
+            .map(|spec| Decoded::Pod(Arc::new(PodMonitor { metadata, spec })))
+            .map_err(unreadable),
+    });
     Some(decoded.unwrap_or_else(|reason| {
-        let reason = format!("spec.{reason}");
         Decoded::Unreadable(Rejection {
             kind,
             namespace,

@@ -146,9 +146,9 @@ pub(super) fn pod_environment(
     shard: Option<u32>,
     environment: &Environment,
 ) -> BTreeMap<String, String> {
-    // Without shards the number of a pod says nothing: every pod scrapes everything.
-    let ordinal = pod_ordinal(environment).filter(|_| generator.spec.shards() > 1);
-    let shard = shard.or(ordinal).unwrap_or(0);
+    let shard = shard
+        .or_else(|| ordinal(generator, environment))
+        .unwrap_or(0);
     let mut values = operator::expand::pod_environment(generator, shard, 0);
     for name in ["POD_NAME", "NODE_NAME"] {
         let value = environment.get(name).map(str::to_owned);
@@ -157,11 +157,32 @@ pub(super) fn pod_environment(
     values
 }
 
-/// A shard that there is not has no targets: worth a word.
-pub(super) fn shard_remark(settings: &operator::Settings, shard: Option<u32>) -> Option<String> {
-    let (shard, shards) = (shard?, settings.spec.shards());
-    (shard >= shards)
-        .then(|| format!("no target is ours, shards count from 0 shard={shard} shards={shards}"))
+/// What is wrong with the number of our shard: one that there is not has no targets. `shard` is what the settings or `SHARD` say.
+pub(super) fn shard_problem(
+    generator: &operator::Settings,
+    shard: Option<u32>,
+    environment: &Environment,
+) -> Option<String> {
+    let shards = generator.spec.shards();
+    let pod = environment.get("POD_NAME").unwrap_or_default();
+    let (said_by, number) = match (shard, ordinal(generator, environment)) {
+        (Some(number), _) => ("--shard, the setting `shard`, or SHARD".to_owned(), number),
+        (None, Some(number)) => (format!("the number at the end of POD_NAME={pod}"), number),
+        (None, None) => return None,
+    };
+    // A DaemonSet's pods divide targets by node.
+    let is_one = number < shards || generator.features.daemon_set;
+    let last = shards.saturating_sub(1);
+    (!is_one).then(|| {
+        format!(
+            "there is no shard {number} ({said_by}): of {shards} shards the numbers are 0 to {last}"
+        )
+    })
+}
+
+/// The number of the pod as that of its shard. Without shards it says nothing: every pod scrapes everything.
+fn ordinal(generator: &operator::Settings, environment: &Environment) -> Option<u32> {
+    pod_ordinal(environment).filter(|_| generator.spec.shards() > 1)
 }
 
 /// The number at the end of a StatefulSet's pod's name.

@@ -6,7 +6,7 @@ use super::build::{Built, Job, Jobs, Known};
 use super::inherit::{Inherited, Nothing};
 use super::last_good::{LastGood, MonitorJobs};
 use super::monitors::Monitors;
-use super::parts::{for_run, shard};
+use super::parts::{for_run, shard, shard_problem};
 use super::settings::{Environment, Settings};
 use super::status::Loaded;
 use crate::config::{self, Global, Loader, ScrapeConfig};
@@ -198,6 +198,7 @@ impl Preparer {
                 rejected,
                 additional_errors: next.errors,
                 selected: generated.selected,
+                left_out: generated.left_out,
                 settings_trouble,
             },
             next_look: next_look.into_iter().flatten().min(),
@@ -302,6 +303,11 @@ impl Preparer {
         let shard = shard(&next, &self.environment).map_err(|error| format!("{error:#}"))?;
         let mut generator = for_run(next.prometheus, shard, &self.environment)
             .map_err(|error| format!("settings: prometheus: {error}"))?;
+        if old.inherit.is_none()
+            && let Some(problem) = shard_problem(&generator, shard, &self.environment)
+        {
+            return Err(problem);
+        }
         generator.namespace.clone_from(&old.prometheus.namespace);
         self.settings = Arc::new(Settings {
             prometheus: generator,

@@ -149,13 +149,16 @@ impl Settings {
     /// `SHARD`, else the number in `POD_NAME`. `POD_NAME` and `NODE_NAME` of the environment go over upstream's.
     ///
     /// # Errors
-    /// `SHARD` is no number.
+    /// `SHARD` is no number, or there is no such shard.
     pub fn pod_environment(
         &self,
         generator: &operator::Settings,
         environment: &Environment,
     ) -> Result<BTreeMap<String, String>, Error> {
         let shard = parts::shard(self, environment)?;
+        if let Some(problem) = parts::shard_problem(generator, shard, environment) {
+            return Err(Error::new(ErrorKind::Settings, problem));
+        }
         Ok(parts::pod_environment(generator, shard, environment))
     }
 

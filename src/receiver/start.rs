@@ -5,15 +5,16 @@ use super::error::{Error, ErrorKind};
 use super::events::{self, Recorder};
 use super::inherit::Inherited;
 use super::monitors::{Monitors, Scope};
-use super::parts::{for_run, informers, instance, seed, shard, shard_remark, surroundings};
+use super::parts::{for_run, informers, instance, seed, shard, shard_problem, surroundings};
 use super::prepare::{Memory, Preparer};
-use super::settings::{Environment, Settings};
+use super::settings::{Environment, Settings, Source};
 use super::status::{Board, Overview, Status};
 use super::supervisor::{Inputs, Supervisor, answer_requests};
 use crate::discovery::{self, Manager};
 use crate::exporters::Consumers;
 use crate::http::server::Server;
 use crate::kube::Tuning;
+use crate::monitoring::Definitions;
 use crate::pdata::Consumer;
 use crate::pipeline::{Exporter, ExporterStatus, Pipeline, PipelineSettings};
 use crate::rt::clock::{Clock, SystemClock};
@@ -23,7 +24,7 @@ use crate::scrape::job::{Counters, Options};
 use crate::scrape::manager::{Pool, PoolSettings};
 use crate::translate;
 use crossbeam_channel::{Sender, bounded, never};
-use log::{error, info, warn};
+use log::{error, info};
 use parking_lot::Mutex;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
@@ -116,9 +117,9 @@ impl ReceiverBuilder {
         }
         settings.prometheus = generator;
         if settings.inherit.is_none()
-            && let Some(remark) = shard_remark(&settings.prometheus, settings.shard)
+            && let Some(problem) = shard_problem(&settings.prometheus, settings.shard, &environment)
         {
-            warn!("{remark}");
+            return Err(Error::new(ErrorKind::Settings, problem));
         }
         let listener = settings.web_listen_address.map(listen).transpose()?;
         let pipeline = pipeline(&settings, exporters, consumers, &clock)?;
@@ -149,7 +150,9 @@ impl ReceiverBuilder {
                 allowed: settings.namespaces.clone(),
                 denied: settings.deny_namespaces.clone(),
             };
-            Monitors::subscribe(informers, scope, &changed)
+            let from_files = matches!(settings.source, Source::Folder(_));
+            let definitions = from_files.then(Definitions::vendored);
+            Monitors::subscribe(informers, scope, definitions, &changed)
         });
         let monitors = monitors.transpose().map_err(|error| {
             Error::with(ErrorKind::Kubernetes, "monitors cannot be watched", error)

@@ -38,6 +38,8 @@ pub(super) struct Loaded {
     pub additional_errors: Vec<String>,
     /// Monitors by kind that the selectors chose, the rejected ones included.
     pub selected: BTreeMap<Kind, usize>,
+    /// ServiceMonitors that the mode `DaemonSet` leaves out.
+    pub left_out: usize,
     /// Why the inherited settings are not used: the last ones that could be used are.
     pub settings_trouble: Option<String>,
 }
@@ -87,6 +89,8 @@ impl Board {
         let mut state = self.state.lock();
         let before = std::mem::replace(&mut state.complaints, complaints);
         let summary = summary(&loaded);
+        let left_out = loaded.left_out;
+        let was_left_out = state.loaded.as_ref().map_or(0, |old| old.left_out);
         let changed = state
             .loaded
             .as_deref()
@@ -114,6 +118,11 @@ impl Board {
             if !complaints.contains_key(&subject) {
                 info!("{}", recovery(&subject, loaded.as_deref()));
             }
+        }
+        if left_out > 0 && was_left_out == 0 {
+            info!(
+                "mode DaemonSet reads PodMonitors only, ServiceMonitors are left out count={left_out}"
+            );
         }
         if changed {
             info!("configuration applied {summary}");

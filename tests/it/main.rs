@@ -17,6 +17,7 @@ mod differential;
 mod discovery;
 mod exporters;
 mod fake;
+mod files;
 #[allow(dead_code)] // until every area's harness is written
 mod golden;
 mod house;

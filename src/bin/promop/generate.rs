@@ -4,9 +4,13 @@ use crate::Exit;
 use crate::check::read;
 use crate::cli::Args;
 use crate::run;
+use prometheus_operator_receiver::config::{self, Loader};
 use prometheus_operator_receiver::kube::manifest::{self, Object};
+use prometheus_operator_receiver::monitoring::Definitions;
 use prometheus_operator_receiver::operator::{self, Assets, Generated, Settings, Snapshot, expand};
 use prometheus_operator_receiver::receiver::{self, Environment};
+use prometheus_operator_receiver::rt::files::MemoryFiles;
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +26,13 @@ pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
     let rejected = generated.rejected.iter();
     let complaints = &mut input.complaints;
     complaints.extend(rejected.map(|rejection| format!("rejected {rejection}")));
+    complaints.extend(refused(&generated));
+    if generated.left_out > 0 {
+        let count = generated.left_out;
+        eprintln!(
+            "promop: mode DaemonSet reads PodMonitors only: {count} ServiceMonitors are left out"
+        );
+    }
     for complaint in complaints.iter() {
         eprintln!("promop: {complaint}");
     }
@@ -62,13 +73,16 @@ fn read_input(path: &Path) -> Result<Input, String> {
     } else {
         files.push(path.to_owned());
     }
+    let definitions = Definitions::vendored();
     let mut input = Input::default();
     for file in files {
         let bytes = read(&file).map_err(|err| unreadable(&file, err))?;
         let text =
             String::from_utf8(bytes).map_err(|_| format!("{}: not UTF-8", file.display()))?;
         manifest::each(&file.to_string_lossy(), &text, &mut |found| match found {
-            Ok(object) if input.snapshot.add(&object) || input.assets.add(&object) => {}
+            Ok(object)
+                if input.snapshot.add(&object, Some(&definitions)) || input.assets.add(&object) => {
+            }
             Ok(object) => input.others.push(object),
             Err(error) => input.complaints.push(error.to_string()),
         });
@@ -179,6 +193,39 @@ fn generated(args: &Args, input: &mut Input, settings: &Settings) -> Result<Gene
     };
     snapshot.restrict(&own(&args.namespaces), &own(&args.deny_namespaces));
     operator::generate(snapshot, assets, settings).map_err(|err| err.to_string())
+}
+
+/// What of the text Prometheus would not load, said as `run` says it. It is written nonetheless: upstream writes it, too.
+fn refused(generated: &Generated) -> Vec<String> {
+    let (files, mut loader) = (MemoryFiles::default(), Loader::new());
+    let cx = config::Context {
+        path: "",
+        files: &files,
+        env: &|_| None,
+    };
+    let global = match loader.load(
+        format!("{}{}", generated.head, generated.tail).as_bytes(),
+        &cx,
+    ) {
+        Ok(frame) => frame.global,
+        Err(error) => return vec![format!("Prometheus would refuse the whole: {error}")],
+    };
+    let (mut names, mut refused) = (HashSet::new(), Vec::new());
+    for fragment in generated.fragments() {
+        let reason = match loader.load_job(fragment.yaml.as_bytes(), &global, &cx) {
+            Ok(job) if names.insert(job.job_name.clone()) => continue,
+            Ok(job) => format!(
+                "found multiple scrape configs with job name {:?}",
+                job.job_name
+            ),
+            Err(error) => error.to_string(),
+        };
+        let owner = &fragment.owner;
+        refused.push(format!(
+            "rejected {owner}: Prometheus would not load it: {reason}"
+        ));
+    }
+    refused
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::kube::Tuning;
+use crate::monitoring::Definitions;
 use crate::receiver::monitors::Scope;
 use crate::receiver::parts;
 use crate::receiver::settings::Source;
@@ -40,7 +41,9 @@ impl Rig {
         });
         let (changed, changes) = bounded(1);
         let (stopper, stopped) = stop::pair();
-        let monitors = Monitors::subscribe(&informers, Scope::default(), &changed).unwrap();
+        let definitions = Some(Definitions::vendored());
+        let monitors =
+            Monitors::subscribe(&informers, Scope::default(), definitions, &changed).unwrap();
         let preparer = Preparer {
             settings: Arc::new(settings),
             next_settings: Arc::default(),

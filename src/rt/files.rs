@@ -142,6 +142,17 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Opens a file to add to its end, and creates it if need be. It may be a device or a FIFO; neither opening it nor writing to
+/// it waits for a reader.
+///
+/// # Errors
+/// As the disk says; a FIFO that nobody reads cannot be opened.
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let options = options.append(true).create(true);
+    options.custom_flags(O_NONBLOCK).open(path)
+}
+
 fn regular(metadata: &Metadata) -> io::Result<()> {
     let kind = metadata.file_type();
     if kind.is_file() {
@@ -183,6 +194,7 @@ fn read_regular(path: &Path, at_most: u64) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
@@ -222,6 +234,9 @@ mod tests {
         ] {
             assert_eq!(Disk.read(&path, SMALL).unwrap_err().kind(), want, "{path}");
         }
+        assert!(open_to_append(Path::new(&at("fifo"))).is_err());
+        let added = open_to_append(Path::new(&at("new"))).and_then(|mut f| f.write_all(b"x"));
+        added.unwrap();
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::model::labels::{Interner, Labels, Text};
 use crate::model::name::ValidationScheme;
 use crate::model::regexp::{self, Patterns};
 use crate::model::relabel::{CompiledRule, RelabelRules, Rule};
+use crate::rt::files::LARGE;
 use crate::wire::yaml::{self, Data, Node};
 use memchr::memmem;
 use std::collections::{HashMap, HashSet};
@@ -242,7 +243,7 @@ impl Loader {
     ) -> Result<Vec<Arc<ScrapeConfig>>> {
         let text = cx
             .files
-            .read(file)
+            .read(file, LARGE)
             .map_err(|error| unreadable(file, &error))?;
         let node = parse(&text)?;
         let mut raw_jobs = Vec::new();

@@ -85,7 +85,14 @@
 //! - When the rules of a job change that make its series, a target begins anew with its next slot; series that only the old
 //!   rules made get no markers.
 //! - A target that vanishes and comes back before its end-of-run markers are due goes on as if it had not been away.
-//! - Credentials follow a redirect only to the same host name, and never from https to http.
+//! - Credentials follow a redirect only to the same host name (its port may be another), and never from https to http. Values of
+//!   `http_headers` from `secrets` and `files` count as credentials.
+//! - Monitors may name files (`bearerTokenFile`, `tlsConfig.caFile`, `certFile`, `keyFile`) only in
+//!   `/var/run/secrets/kubernetes.io/serviceaccount`, `/etc/prometheus/secrets`, `configmaps` and `certs`, and in those of
+//!   `--monitor-files`; links that lead out of them are refused. Upstream lets them name every file.
+//! - Certificates, tokens and passwords are read from regular files of at most 1 MiB, lists of jobs and targets of at most 64 MiB.
+//! - A line break at the end of a credential that a monitor has from a Secret is cut off, with a warning; other bytes that no
+//!   header can have reject the monitor. Upstream's scrapes fail.
 //! - Clients of an API server: no impersonation, no `auth-provider`, no SOCKS proxy; of exec plugins tokens are taken, client
 //!   certificates are not. Beside `api_server`, `kubernetes_sd_configs` takes TLS settings, basic authentication and bearer
 //!   tokens; OAuth2, further headers and `proxy_from_environment` are an error of the job: use `kubeconfig_file`.

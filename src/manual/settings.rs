@@ -19,6 +19,7 @@
 //! | `inherit` | none | `prometheus/NS/NAME` or `prometheusagent/NS/NAME`: the object whose `spec` takes the place of the defaults |
 //! | `shard` | `SHARD`, then the pod's number | only the targets of this shard of `shards`, from 0 |
 //! | `additionalScrapeConfigs` | none | file with a YAML list of Prometheus scrape configs |
+//! | `monitorFiles` | none | list of further folders in which monitors may name files; `any`: every file |
 //! | `webListenAddress` | `127.0.0.1:9099` | where the status endpoints are |
 //! | `shutdownTimeout` | `10s` | how long queues may drain at the end |
 //! | `lastGoodMaxAge` | `1h` | how long the last good version of a monitor that became invalid runs on; `0s`: not at all |

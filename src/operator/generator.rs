@@ -19,19 +19,19 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Generator {
     /// What the entries were made for; other settings make all of them void.
-    settings: Option<Settings>,
+    pub(super) settings: Option<Settings>,
     /// What the selectors of namespaces saw.
     namespaces: Vec<Namespace>,
     /// What the settings' own references found in monitors' namespaces.
     foreign: BTreeMap<AssetId, Asset>,
     /// In the order of the jobs.
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
 /// What is remembered of a monitor.
 #[derive(Debug)]
-struct Entry {
-    monitor: Stored,
+pub(super) struct Entry {
+    pub(super) monitor: Stored,
     is_selected: bool,
     /// What is to be fetched for it.
     references: BTreeSet<AssetId>,
@@ -234,33 +234,6 @@ impl Generator {
                 entry.jobs = None;
             }
         }
-    }
-
-    /// The scrape class that applies to a job of the last configuration, if any does.
-    pub fn scrape_class(&self, owner: &Owner) -> Option<&str> {
-        let Owner::Monitor {
-            kind,
-            namespace,
-            name,
-            ..
-        } = owner
-        else {
-            return None;
-        };
-        let is_owner = |entry: &&Entry| {
-            let metadata = entry.monitor.metadata();
-            entry.monitor.kind() == *kind
-                && metadata.namespace == **namespace
-                && metadata.name == **name
-        };
-        let entry = self.entries.iter().find(is_owner)?;
-        let own = entry.monitor.view().scrape_class;
-        let classes = &self.settings.as_ref()?.spec.scrape_classes;
-        let named = classes
-            .iter()
-            .find(|class| Some(class.name.as_str()) == own);
-        let class = named.or_else(|| classes.iter().find(|class| class.default == Some(true)))?;
-        Some(&class.name)
     }
 
     /// References of scrape classes and of the API server are looked up in the monitor's namespace, among what anything

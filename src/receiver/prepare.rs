@@ -2,24 +2,23 @@
 //! nothing of what runs is touched. What fails here stays with the monitor it concerns (manual::decisions, 2).
 
 use super::assets::AssetCache;
-use super::build::{Built, Job, Jobs, Known};
+use super::build::{Built, Job, Jobs, Known, rejection};
 use super::inherit::{Inherited, Nothing};
 use super::last_good::{LastGood, MonitorJobs};
 use super::monitors::Monitors;
 use super::parts::{for_run, shard, shard_problem};
 use super::settings::{Environment, Settings};
 use super::status::Loaded;
+use super::vetting::{self, Cut};
 use crate::config::{self, Global, Loader, ScrapeConfig};
 use crate::discovery::Manager;
 use crate::http::client::{Client, Surroundings};
 use crate::http::config::TlsVersion;
 use crate::kube::informers::Informers;
 use crate::model::labels::{Labels, Text};
-use crate::operator::{
-    self, Assets, Cause, Fragment, Generated, Generator, Owner, Rejection, Snapshot,
-};
+use crate::operator::{self, Assets, Fragment, Generated, Generator, Owner, Rejection, Snapshot};
 use crate::rt::clock::Clock;
-use crate::rt::files::{Disk, MemoryFiles};
+use crate::rt::files::{Disk, Files, LARGE, MemoryFiles};
 use crate::rt::stop::Stopped;
 use crate::scrape;
 use crate::scrape::failure::FailureLog;
@@ -147,6 +146,8 @@ pub(super) struct Memory {
     built_under: Option<Arc<Global>>,
     /// Jobs of the file, under the same frame.
     file_jobs: Vec<Arc<Job>>,
+    /// Credentials of monitors' Secrets that were warned of.
+    cut: Cut,
     /// Open logs of failed scrapes, by path.
     failure_logs: HashMap<Box<str>, Weak<FailureLog>>,
     /// When the first lists are waited for no longer.
@@ -158,9 +159,9 @@ impl Preparer {
     /// Prepares a configuration from what is known now.
     pub(super) fn prepare(&mut self) -> Result<Prepared, Failure> {
         let (Frame { generated, global }, settings_trouble) = self.frame()?;
-        let files = MemoryFiles::new(generated.assets, Some(Arc::new(Disk)));
+        let disk = vetting::disk(&self.settings.monitor_files);
         let around = Surroundings {
-            files: Arc::new(files),
+            files: Arc::new(MemoryFiles::new(generated.assets, Some(disk))),
             ..self.surroundings.clone()
         };
 
@@ -220,7 +221,10 @@ impl Preparer {
                 Some(jobs) => Ok(Arc::clone(jobs)),
                 None => self.build_all(&fragments, known, global, around),
             };
-            let added = jobs.and_then(|jobs| next.jobs.add(&jobs).map(|()| jobs));
+            let added = jobs.and_then(|jobs| {
+                let added = next.jobs.add(&jobs).map(|()| jobs);
+                added.map_err(|reason| (0, reason))
+            });
             let jobs = match added {
                 Ok(jobs) => {
                     if unchanged.is_none() {
@@ -228,9 +232,8 @@ impl Preparer {
                     }
                     Some(jobs)
                 }
-                Err(reason) => {
-                    let owner = fragments.first().map(|fragment| &fragment.owner);
-                    if let Some(owner) = owner {
+                Err((endpoint, reason)) => {
+                    if let Some(Fragment { owner, .. }) = fragments.get(endpoint) {
                         next.refuse(owner, &self.with_class(owner, reason));
                     }
                     None
@@ -271,9 +274,9 @@ impl Preparer {
             self.take_over(next)?;
         }
         if let Some(path) = &self.settings.additional_scrape_configs {
-            let text = std::fs::read(path)
+            let text = Disk.read(&path.to_string_lossy(), LARGE);
+            self.memory.file = text
                 .map_err(|error| format!("additionalScrapeConfigs: {}: {error}", path.display()))?;
-            self.memory.file = text.into();
         }
         Ok(())
     }
@@ -309,11 +312,16 @@ impl Preparer {
             return Err(problem);
         }
         generator.namespace.clone_from(&old.prometheus.namespace);
+        if old.monitor_files != next.monitor_files {
+            // Jobs that run may name files that are no longer allowed.
+            self.memory.built_under = None;
+        }
         self.settings = Arc::new(Settings {
             prometheus: generator,
             said: next.said,
             shard,
             additional_scrape_configs: next.additional_scrape_configs,
+            monitor_files: next.monitor_files,
             last_good_max_age: next.last_good_max_age,
             asset_refresh: next.asset_refresh,
             ..Settings::clone(old)
@@ -420,17 +428,21 @@ impl Preparer {
         Ok(loaded.global)
     }
 
-    /// The jobs of a monitor that has changed; those of its fragments that have not are the ones that run.
+    /// The jobs of a monitor that has changed; those of its fragments that have not are the ones that run. An error has the
+    /// place of its fragment.
     fn build_all(
         &mut self,
         fragments: &[Fragment],
         known: &Known<'_>,
         global: &Arc<Global>,
         around: &Surroundings,
-    ) -> Result<MonitorJobs, String> {
-        let jobs = fragments.iter().map(|fragment| match known.job(fragment) {
+    ) -> Result<MonitorJobs, (usize, String)> {
+        let jobs = fragments.iter().enumerate();
+        let jobs = jobs.map(|(at, fragment)| match known.job(fragment) {
             Some(job) => Ok(Arc::clone(job)),
-            None => self.load(fragment, global, around),
+            None => self
+                .load(fragment, global, around)
+                .map_err(|reason| (at, reason)),
         });
         jobs.collect()
     }
@@ -452,6 +464,13 @@ impl Preparer {
             .loader
             .load_job(fragment.yaml.as_bytes(), global, &cx)
             .map_err(|error| error.to_string())?;
+        let config = vetting::vet(
+            config,
+            &fragment.owner,
+            &self.memory.generator,
+            vetting::folders(&self.settings.monitor_files).as_ref(),
+            &mut self.memory.cut,
+        )?;
         self.build(config, &global.external_labels, around)
     }
 
@@ -569,26 +588,6 @@ impl Preparer {
         let synced = || jobs.iter().all(|job| job.discovery.synced().is_ok());
         while !synced() && self.clock.now() < deadline && !self.stopped.wait(SYNC_LOOK) {}
     }
-}
-
-/// The rejection of a monitor whose job Prometheus would refuse; `None` if the job is an additional one.
-fn rejection(owner: &Owner, reason: &str) -> Option<Rejection> {
-    let Owner::Monitor {
-        kind,
-        namespace,
-        name,
-        endpoint,
-    } = owner
-    else {
-        return None;
-    };
-    Some(Rejection {
-        kind: *kind,
-        namespace: namespace.to_string(),
-        name: name.to_string(),
-        cause: Cause::Load,
-        reason: format!("endpoint {endpoint}: {reason}"),
-    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::error::{Error, ErrorKind};
 use super::inherit::Inherit;
-use super::parts;
+use super::{parts, vetting};
 use crate::operator::{self, NotCarriedOver};
 use crate::wire::yaml;
 use serde::de::Error as _;
@@ -37,6 +37,9 @@ pub struct Settings {
     pub shard: Option<u32>,
     /// A file with a YAML list of Prometheus scrape configs, as the operator's `additionalScrapeConfigs`.
     pub additional_scrape_configs: Option<PathBuf>,
+    /// Further folders in which monitors may name files (`bearerTokenFile`, `tlsConfig.caFile`, …), beside the service
+    /// account's and those that prometheus-operator mounts; `any`: every file.
+    pub monitor_files: Vec<String>,
     /// Where the admin server listens; none: no server.
     pub web_listen_address: Option<SocketAddr>,
     /// How long queues may drain at the end.
@@ -87,6 +90,7 @@ impl Default for Settings {
             said: Map::new(),
             shard: None,
             additional_scrape_configs: None,
+            monitor_files: Vec::new(),
             web_listen_address: Some(SocketAddr::from(([127, 0, 0, 1], 9099))),
             shutdown_timeout: Duration::from_secs(10),
             last_good_max_age: Duration::from_secs(3600),
@@ -166,6 +170,10 @@ impl Settings {
     pub(crate) fn checked(self) -> Result<Self, Error> {
         if !self.namespaces.is_empty() && !self.deny_namespaces.is_empty() {
             let detail = "namespaces and denyNamespaces exclude each other: keep one of them";
+            return Err(Error::new(ErrorKind::Settings, detail));
+        }
+        if let Some(wrong) = self.monitor_files.iter().find(|f| !vetting::is_folder(f)) {
+            let detail = format!("monitorFiles: {wrong:?} is neither an absolute path nor \"any\"");
             return Err(Error::new(ErrorKind::Settings, detail));
         }
         if self.source == Source::None && self.additional_scrape_configs.is_none() {

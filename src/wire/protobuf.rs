@@ -247,6 +247,13 @@ impl Writer {
         }
     }
 
+    /// A double, unless 0 of either sign.
+    pub fn double_if(&mut self, field: u32, value: f64) {
+        if value != 0.0 {
+            self.double(field, value);
+        }
+    }
+
     /// A string or bytes, unless empty.
     pub fn bytes_if(&mut self, field: u32, value: &[u8]) {
         if !value.is_empty() {

@@ -14,12 +14,12 @@ mod discovery;
 pub mod generate;
 mod json;
 mod otlp;
-mod random;
+pub(crate) mod random;
 mod relabel;
 mod scrape;
 pub mod targets;
 mod textparse;
-mod wire;
+pub(crate) mod wire;
 
 /// What became of one case, or of one entry of a case that is a list.
 pub struct Outcome {

@@ -15,6 +15,7 @@
 mod crds;
 mod differential;
 mod discovery;
+mod encoding;
 mod exporters;
 mod fake;
 mod files;

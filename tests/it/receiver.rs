@@ -373,10 +373,25 @@ fn a_client_that_cannot_be_built_costs_only_its_own_monitor() {
     let tls = format!("tlsConfig: {{caFile: {}}}", no_such_file.display());
     write(folder.path(), "a.yaml", &monitored("a", a.address, &tls));
     write(folder.path(), "b.yaml", &monitored("b", b.address, ""));
-    let (running, taken) = from_folder(folder.path());
+    // Nobody writes into it, so reading would never end.
+    let fifo = folder.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let token = format!("bearerTokenFile: {}", fifo.display());
+    write(folder.path(), "c.yaml", &monitored("c", a.address, &token));
+    let tls = format!("tlsConfig: {{caFile: {}}}", fifo.display());
+    write(folder.path(), "d.yaml", &monitored("d", a.address, &tls));
+    let (running, taken) = start(&format!(
+        "source: {{folder: {}}}\nmonitorFiles: [any]",
+        folder.path().display()
+    ));
     taken.wait_for(0, "b", "metric_b");
-    let status = wait_status(&running, |status| !status.rejected.is_empty());
-    assert_eq!((status.jobs, status.rejected.len()), (1, 1), "{status:?}");
+    let status = wait_status(&running, |status| status.rejected.len() == 2);
+    assert_eq!(status.jobs, 2, "{status:?}");
     let rejected = format!("{:?}", status.rejected);
-    assert!(rejected.contains("ca.crt"), "{rejected}");
+    for want in ["ca.crt", "is a FIFO, a regular file is expected"] {
+        assert!(rejected.contains(want), "{rejected}");
+    }
+    // The scrape of c fails at once, in a worker.
+    taken.wait_for(0, "c", "up");
 }

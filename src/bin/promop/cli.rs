@@ -41,6 +41,7 @@ pub(crate) struct Args {
     pub(crate) from_dir: Option<PathBuf>,
     pub(crate) no_kubernetes: bool,
     pub(crate) additional_scrape_configs: Option<PathBuf>,
+    pub(crate) monitor_files: Vec<String>,
     pub(crate) namespaces: Vec<String>,
     pub(crate) deny_namespaces: Vec<String>,
     pub(crate) service_monitors: Option<LabelSelector>,

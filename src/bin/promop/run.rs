@@ -107,6 +107,9 @@ pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
     if let Some(file) = &args.additional_scrape_configs {
         settings.additional_scrape_configs = Some(file.clone());
     }
+    if !args.monitor_files.is_empty() {
+        settings.monitor_files.clone_from(&args.monitor_files);
+    }
     if let Some(address) = args.listen {
         settings.web_listen_address = Some(address);
     }

@@ -40,7 +40,7 @@ fn compare(case: &Path) -> Result<(), String> {
 }
 
 /// OTLP/JSON to metrics; numbers may be strings, absent is the default.
-fn metrics(json: &Value) -> Metrics {
+pub(crate) fn metrics(json: &Value) -> Metrics {
     let resource_metrics = list(json, "resourceMetrics", |json| ResourceMetrics {
         resource: Resource {
             attributes: attributes(&json["resource"], "attributes"),

@@ -84,6 +84,13 @@ pub(super) const FLAGS: &[Flag] = &[
         set: |a, v| some(&mut a.additional_scrape_configs, v.into()),
     },
     Flag {
+        group: Group::Source,
+        name: "monitor-files",
+        value: "DIR,DIR",
+        help: "Further folders in which monitors may name files (bearerTokenFile, caFile, ...); any: every file",
+        set: |a, v| list(&mut a.monitor_files, &v),
+    },
+    Flag {
         group: Group::Selection,
         name: "namespaces",
         value: "A,B",

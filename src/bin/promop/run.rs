@@ -4,6 +4,7 @@ use crate::Exit;
 use crate::cli::{Args, Output};
 use crate::signal::{Event, Events};
 use crate::{logging, otlp};
+use crossbeam_channel::Sender;
 use log::{error, info, warn};
 use prometheus_operator_receiver::exporters::{Format, Lines, OtlpHttp};
 use prometheus_operator_receiver::receiver::{Receiver, Settings, Source};
@@ -11,7 +12,11 @@ use prometheus_operator_receiver::rt::files::Disk;
 use prometheus_operator_receiver::translate;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// A stop takes at most four seconds beyond the deadline of the queues; what takes longer is blocked for good.
+const LAST_RESORT: Duration = Duration::from_secs(5);
 
 /// Scrapes until SIGTERM or SIGINT.
 ///
@@ -23,15 +28,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
         args.log_level,
         environment.get("RUST_LOG").map(String::as_str),
     );
-    let mut events = Events::catch().map_err(|err| format!("signals cannot be caught: {err}"))?;
-
     let settings = settings(args)?;
     let deadline = settings.shutdown_timeout;
+    let events = Events::catch(deadline.saturating_add(LAST_RESORT))
+        .map_err(|err| format!("signals cannot be caught: {err}"))?;
     let builder = Receiver::builder(settings).environment(environment.clone());
     let lines = |format| {
         Lines::new(
             "stdout",
-            io::stdout(),
+            Stdout(events.end()),
             format,
             translate::Settings::default(),
         )
@@ -57,7 +62,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
         env!("CARGO_PKG_VERSION")
     );
 
-    while events.next() == Event::Reload {
+    let end = loop {
+        let event = events.next();
+        if event != Event::Reload {
+            break event;
+        }
         info!("SIGHUP: reading files again");
         let read = self::settings(args).and_then(|settings| {
             let reloaded = running.reload_with(settings);
@@ -67,11 +76,43 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
             error!("settings not read again, the old ones hold err={err:?}");
             running.reload();
         }
+    };
+    if end == Event::OutputClosed {
+        info!("nobody reads the standard output any more");
     }
     info!("stopping, queues have {deadline:?}");
     let report = running.stop(deadline);
-    info!("{report}");
-    Ok(Exit::Fine)
+    if report.left_behind.is_empty() {
+        info!("{report}");
+        return Ok(Exit::Fine);
+    }
+    error!("{report}");
+    Ok(Exit::Failure)
+}
+
+/// The standard output. When whoever read it has gone, as `head` does, the program is done, and nothing is lost.
+struct Stdout(Sender<Event>);
+
+impl Stdout {
+    fn judge<T>(&self, done: io::Result<T>, instead: T) -> io::Result<T> {
+        match done {
+            Err(err) if err.kind() == io::ErrorKind::BrokenPipe => {
+                self.0.try_send(Event::OutputClosed).ok();
+                Ok(instead)
+            }
+            done => done,
+        }
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.judge(io::stdout().write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.judge(io::stdout().flush(), ())
+    }
 }
 
 /// The variables of the environment. One that is no text cannot be one that is read here.

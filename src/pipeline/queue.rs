@@ -3,7 +3,7 @@
 use super::exporter::{Payload, Receipt};
 use crate::rt::clock::Clock;
 use crate::rt::quiet::Quiet;
-use log::{error, warn};
+use log::{error, info, warn};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -58,13 +58,21 @@ pub(super) enum Loss {
     Stopped,
 }
 
+/// What is said at most once an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Said {
+    Lost(Loss),
+    Failing,
+    /// What a backend remarks beside taking everything.
+    Remark,
+}
+
 pub(super) struct Queue {
     name: String,
     capacity: usize,
     state: Mutex<State>,
     changed: Condvar,
-    /// By reason; none is for what a backend remarks beside taking everything.
-    quiet: Quiet<Option<Loss>>,
+    quiet: Quiet<Said>,
     clock: Arc<dyn Clock>,
 }
 
@@ -156,11 +164,14 @@ impl Queue {
         state.books.dropped.rejected += refused;
         state.last_error = said.clone();
         drop(state);
+        if self.quiet.forget(&Said::Failing) {
+            info!("exporter works again exporter={}", self.name);
+        }
         let said = said.unwrap_or_default();
         if refused > 0 {
             self.log(&Lost(Some((Loss::Rejected, refused))), &said);
         } else if !said.is_empty()
-            && let Some(left_out) = self.quiet.due(None, self.clock.now())
+            && let Some(left_out) = self.quiet.due(Said::Remark, self.clock.now())
         {
             let name = &self.name;
             warn!(
@@ -197,6 +208,10 @@ impl Queue {
 
     /// Waits before the next attempt, but not longer than the deadline, and not at all if there is haste.
     pub(super) fn pause(&self, error: String, delay: Duration) {
+        if let Some(left_out) = self.quiet.due(Said::Failing, self.clock.now()) {
+            let name = &self.name;
+            warn!("cannot send, trying again exporter={name} left_out={left_out} err=\"{error}\"");
+        }
         let until = self.clock.now() + delay;
         let mut state = self.state.lock();
         state.last_error = Some(error);
@@ -291,7 +306,7 @@ impl Queue {
         let Some((loss, points)) = lost.0 else {
             return;
         };
-        let Some(left_out) = self.quiet.due(Some(loss), self.clock.now()) else {
+        let Some(left_out) = self.quiet.due(Said::Lost(loss), self.clock.now()) else {
             return;
         };
         let reason = match loss {

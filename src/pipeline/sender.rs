@@ -5,7 +5,6 @@ use super::exporter::{ExportError, Exporter, Payload, Receipt};
 use super::queue::{Loss, Queue};
 use crate::rt::backoff::Backoff;
 use crate::rt::thread::catch;
-use log::{info, warn};
 use std::sync::Arc;
 
 /// A panic may have a cause outside (no thread, no memory), and may be this payload's fault: that is believed after so many.
@@ -18,7 +17,6 @@ pub(super) struct Sender {
     /// Most payloads per request; lowered while requests are too large.
     at_most: usize,
     backoff: Backoff,
-    failing: bool,
     /// Panics in a row.
     panics: u32,
 }
@@ -35,7 +33,6 @@ impl Sender {
             request_bytes: settings.request_bytes,
             at_most: usize::MAX,
             backoff: Backoff::new(settings.retry_first, settings.retry_max),
-            failing: false,
             panics: 0,
         }
     }
@@ -65,15 +62,8 @@ impl Sender {
                 self.queue.sent(&payloads, receipt);
                 self.at_most = usize::MAX;
                 self.backoff.reset();
-                if std::mem::take(&mut self.failing) {
-                    info!("exporter works again exporter={}", self.exporter.name());
-                }
             }
             Err(ExportError::Retry { after, source }) => {
-                if !std::mem::replace(&mut self.failing, true) {
-                    let name = self.exporter.name();
-                    warn!("cannot send, trying again exporter={name} err=\"{source}\"");
-                }
                 self.queue.put_back(payloads);
                 let delay = self.backoff.delay().max(after.unwrap_or_default());
                 self.queue.pause(source.to_string(), delay);

@@ -129,7 +129,11 @@ fn a_refused_connection_is_tried_again() {
     deliver(&pipeline, [1.0]);
     let report: Vec<ExporterStatus> = stop(&pipeline, Duration::from_millis(50));
     assert_eq!(report[0].books.dropped.stopped, 2);
-    assert!(report[0].last_error.is_some());
+    let error = report[0].last_error.as_deref().unwrap();
+    assert!(
+        error.ends_with("/v1/metrics: connection refused: nobody listens there"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -139,10 +143,11 @@ fn a_refusal_is_final_and_says_why() {
     deliver(&pipeline, [1.0]);
     let report = stop(&pipeline, LONG);
     assert_eq!(report[0].books.dropped.rejected, 2);
-    assert_eq!(
-        report[0].last_error.as_deref(),
-        Some("status 400 Bad Request: bad data")
+    let want = format!(
+        "{}/v1/metrics: status 400 Bad Request: bad data",
+        sink.endpoint()
     );
+    assert_eq!(report[0].last_error, Some(want));
 }
 
 #[test]
@@ -235,7 +240,7 @@ fn lines_can_be_for_people() {
     ));
     deliver(&pipeline, [1.5]);
     stop(&pipeline, LONG);
-    let want = "# 2023-11-14T22:13:20.000Z service.name=test server.address=a \
+    let want = "# 2023-11-14T22:13:20.000Z job=test service.name=test server.address=a \
                 service.instance.id=a:1 server.port=1 url.scheme=http\ng 1.5\nup 1\n";
     assert_eq!(page.text(), want);
 }

@@ -5,7 +5,9 @@ use super::error::{Error, ErrorKind};
 use super::events::{self, Recorder};
 use super::inherit::Inherited;
 use super::monitors::{Monitors, Scope};
-use super::parts::{for_run, informers, instance, seed, shard, shard_remark, surroundings};
+use super::parts::{
+    check_frame, for_run, informers, instance, seed, shard, shard_remark, surroundings,
+};
 use super::prepare::{Memory, Preparer};
 use super::settings::{Environment, Settings};
 use super::status::{Board, Overview, Status};
@@ -25,6 +27,7 @@ use crossbeam_channel::{Sender, bounded, never};
 use log::{debug, error, info, warn};
 use parking_lot::Mutex;
 use std::fmt;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,10 +123,11 @@ impl ReceiverBuilder {
             generator.namespace = informers.own_namespace();
         }
         settings.prometheus = generator;
-        if settings.inherit.is_none()
-            && let Some(remark) = shard_remark(&settings.prometheus, settings.shard)
-        {
-            warn!("{remark}");
+        if settings.inherit.is_none() {
+            check_frame(&settings.prometheus, &environment)?;
+            if let Some(remark) = shard_remark(&settings.prometheus, settings.shard) {
+                warn!("{remark}");
+            }
         }
         let listener = settings.web_listen_address.map(listen).transpose()?;
         let pipeline = pipeline(&settings, exporters, consumers, &clock)?;
@@ -412,7 +416,7 @@ impl Drop for Running {
     }
 }
 
-pub(super) fn system(what: &str, error: std::io::Error) -> Error {
+pub(super) fn system(what: &str, error: io::Error) -> Error {
     Error::with(
         ErrorKind::System,
         format!("{what} cannot be started"),
@@ -422,10 +426,17 @@ pub(super) fn system(what: &str, error: std::io::Error) -> Error {
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).map_err(|error| {
-        Error::with(
+        let why = match error.kind() {
+            io::ErrorKind::AddrInUse => "the port is taken, name another one".to_owned(),
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+            io::ErrorKind::PermissionDenied => {
+                "not permitted; ports below 1024 need a privilege".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        Error::new(
             ErrorKind::System,
-            format!("cannot listen on {address}"),
-            error,
+            format!("webListenAddress (--web.listen-address): cannot listen on {address}: {why}"),
         )
     })
 }

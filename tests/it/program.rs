@@ -411,9 +411,39 @@ fn exit_codes() {
         &["run", "--no-kubernetes"],
         1,
         "",
-        "additionalScrapeConfigs",
+        "name --additional-scrape-configs FILE",
     );
-    check(&["run", "--settings", &good], 1, "", "good.yml: ");
+    let settings = path("settings.yml");
+    std::fs::write(&settings, "prometheus: {scrapeInterval: 3x}\n").unwrap();
+    let want = format!("--settings {settings}: prometheus.scrapeInterval: \"3x\": a duration");
+    check(&["run", "--settings", &settings], 1, "", &want);
+    std::fs::write(&settings, "prometheus: {externalLabels: {\"\": x}}\n").unwrap();
+    check(
+        &["run", "--from-dir", ".", "--settings", &settings],
+        1,
+        "",
+        "external_labels",
+    );
+    check(
+        &["run", "--settings", &good],
+        1,
+        "",
+        "good.yml: scrape_configs: unknown field",
+    );
+    let missing = path("missing.yml");
+    for flag in ["--settings", "--additional-scrape-configs"] {
+        let want = format!("{flag} {missing}: there is no such file");
+        check(&["run", flag, &missing], 1, "", &want);
+    }
+    check(&["run"], 1, "", "try --kubeconfig FILE, or --from-dir");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    check(
+        &["run", "--from-dir", ".", "--web.listen-address", &address],
+        1,
+        "",
+        "--web.listen-address): cannot listen on",
+    );
 
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/demo");
     let demo = demo.to_str().unwrap();

@@ -7,7 +7,7 @@ use crate::{logging, otlp};
 use crossbeam_channel::Sender;
 use log::{error, info, warn};
 use prometheus_operator_receiver::exporters::{Format, Lines, OtlpHttp};
-use prometheus_operator_receiver::receiver::{Receiver, Settings, Source};
+use prometheus_operator_receiver::receiver::{ErrorKind, Receiver, Settings, Source};
 use prometheus_operator_receiver::rt::files::Disk;
 use prometheus_operator_receiver::translate;
 use std::collections::BTreeMap;
@@ -50,10 +50,18 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
                 warn!("ignored: {part}");
             }
             info!("sending OTLP url={}", settings.url);
-            builder.exporter(OtlpHttp::new(settings, &Disk).map_err(|err| format!("OTLP: {err}"))?)
+            builder.exporter(
+                OtlpHttp::new(settings, &Disk)
+                    .map_err(|err| format!("OTEL_EXPORTER_OTLP_*, --otlp-header: {err}"))?,
+            )
         }
     };
-    let running = builder.start().map_err(|err| format!("{err:#}"))?;
+    let running = builder.start().map_err(|err| match err.kind() {
+        ErrorKind::Kubernetes if args.kubeconfig.is_none() && args.context.is_none() => {
+            format!("{err:#}; try --kubeconfig FILE, or --from-dir scripts/demo")
+        }
+        _ => format!("{err:#}"),
+    })?;
     let admin = running
         .admin_address()
         .map_or_else(|| "none".to_owned(), |at| format!("http://{at}"));
@@ -123,13 +131,28 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(text).collect()
 }
 
+/// Why a file cannot be read.
+fn why(err: &io::Error) -> String {
+    match err.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        _ => err.to_string(),
+    }
+}
+
 /// The settings file, with what flags say in its place.
 pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
     let mut settings = match &args.settings {
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|err| format!("{}: {err}", path.display()))?;
-            Settings::from_yaml(&text).map_err(|err| format!("{}: {err:#}", path.display()))?
+            let place = format!("--settings {}", path.display());
+            let text =
+                std::fs::read_to_string(path).map_err(|err| format!("{place}: {}", why(&err)))?;
+            Settings::from_yaml(&text).map_err(|err| {
+                let err = format!("{err:#}");
+                format!("{place}: {}", err.trim_start_matches("settings: "))
+            })?
         }
         None => Settings::default(),
     };
@@ -146,7 +169,17 @@ pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
         settings.deny_namespaces.clone_from(&args.deny_namespaces);
     }
     if let Some(file) = &args.additional_scrape_configs {
-        settings.additional_scrape_configs = Some(file.clone());
+        let place = format!("--additional-scrape-configs {}", file.display());
+        match std::fs::metadata(file) {
+            Ok(found) if found.is_dir() => return Err(format!("{place}: it is a folder")),
+            Ok(_) => settings.additional_scrape_configs = Some(file.clone()),
+            Err(err) => return Err(format!("{place}: {}", why(&err))),
+        }
+    } else if args.no_kubernetes && settings.additional_scrape_configs.is_none() {
+        return Err(
+            "--no-kubernetes: nothing is left to scrape; name --additional-scrape-configs FILE"
+                .to_owned(),
+        );
     }
     if let Some(address) = args.listen {
         settings.web_listen_address = Some(address);

@@ -164,6 +164,16 @@ impl fmt::Debug for OtlpHttp {
     }
 }
 
+/// `http` takes any text behind the host's colon.
+fn has_port_or_none(url: &Uri) -> bool {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let host_port = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, rest)| rest);
+    let rest = host_port.strip_prefix(url.host().unwrap_or_default());
+    rest.is_some_and(|rest| rest.is_empty() || url.port_u16().is_some())
+}
+
 /// Whether this is a URL that can be posted to.
 ///
 /// # Errors
@@ -172,6 +182,7 @@ pub fn check_url(text: &str) -> Result<Uri, String> {
     let url = text.parse::<Uri>().ok().filter(|url| {
         matches!(url.scheme_str(), Some("http" | "https"))
             && url.host().is_some_and(|host| !host.is_empty())
+            && has_port_or_none(url)
     });
     let text = shown(text);
     url.ok_or_else(|| format!("{text:?}: a URL such as http://collector:4318 is expected"))
@@ -455,7 +466,14 @@ mod tests {
 
     #[test]
     fn bad_urls_are_refused() {
-        for url in ["", "collector:4318", "ftp://x", "http://"] {
+        for url in [
+            "",
+            "collector:4318",
+            "ftp://x",
+            "http://",
+            "http://x:bad",
+            "http://x:99999",
+        ] {
             let settings = OtlpHttpSettings {
                 url: url.into(),
                 ..OtlpHttpSettings::new("")

@@ -100,7 +100,10 @@ fn io_cause(error: &io::Error) -> String {
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
             "there is no route to it".to_owned()
         }
-        _ => first_line(error.to_string().as_bytes()),
+        // A name that nobody knows (the system's words, behind Go's).
+        _ => first_line(error.to_string().as_bytes())
+            .replace("dial tcp: ", "")
+            .replace("failed to lookup address information: ", ""),
     }
 }
 
@@ -177,6 +180,14 @@ mod tests {
             refused(),
             "http://a:4317",
             "connection refused: nobody listens there; 4317 is usually",
+        );
+        let unknown = io::Error::other(
+            "dial tcp: lookup a: failed to lookup address information: Name or service not known",
+        );
+        check(
+            ureq::Error::Io(unknown),
+            "http://a",
+            "lookup a: Name or service not known",
         );
         let tls = |error| ureq::Error::Io(io::Error::other(error));
         let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);

@@ -422,7 +422,7 @@ fn exit_codes() {
         &["run", "--from-dir", ".", "--settings", &settings],
         1,
         "",
-        "external_labels",
+        "settings.yml: prometheus: global: external_labels: ",
     );
     check(
         &["run", "--settings", &good],

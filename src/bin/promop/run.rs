@@ -7,12 +7,13 @@ use crate::{logging, otlp};
 use crossbeam_channel::Sender;
 use log::{error, info, warn};
 use prometheus_operator_receiver::exporters::{Format, Lines, OtlpHttp};
-use prometheus_operator_receiver::receiver::{ErrorKind, Receiver, Settings, Source};
+use prometheus_operator_receiver::receiver::{Error, ErrorKind, Receiver, Settings, Source};
 use prometheus_operator_receiver::rt::files::Disk;
 use prometheus_operator_receiver::translate;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 /// A stop takes at most four seconds beyond the deadline of the queues; what takes longer is blocked for good.
@@ -60,6 +61,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
         ErrorKind::Kubernetes if args.kubeconfig.is_none() && args.context.is_none() => {
             format!("{err:#}; try --kubeconfig FILE, or --from-dir scripts/demo")
         }
+        ErrorKind::Settings => match &args.settings {
+            Some(path) => place(path, &err),
+            None => format!("{err:#}"),
+        },
         _ => format!("{err:#}"),
     })?;
     let admin = running
@@ -131,6 +136,13 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(text).collect()
 }
 
+/// What is wrong with the settings file.
+fn place(file: &Path, err: &Error) -> String {
+    let err = format!("{err:#}");
+    let err = err.trim_start_matches("settings: ");
+    format!("--settings {}: {err}", file.display())
+}
+
 /// Why a file cannot be read.
 fn why(err: &io::Error) -> String {
     match err.kind() {
@@ -146,13 +158,9 @@ fn why(err: &io::Error) -> String {
 pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
     let mut settings = match &args.settings {
         Some(path) => {
-            let place = format!("--settings {}", path.display());
-            let text =
-                std::fs::read_to_string(path).map_err(|err| format!("{place}: {}", why(&err)))?;
-            Settings::from_yaml(&text).map_err(|err| {
-                let err = format!("{err:#}");
-                format!("{place}: {}", err.trim_start_matches("settings: "))
-            })?
+            let text = std::fs::read_to_string(path)
+                .map_err(|err| format!("--settings {}: {}", path.display(), why(&err)))?;
+            Settings::from_yaml(&text).map_err(|err| place(path, &err))?
         }
         None => Settings::default(),
     };

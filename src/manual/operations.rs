@@ -5,7 +5,8 @@
 //! | Signal | Effect |
 //! |---|---|
 //! | SIGHUP | the settings file, additional scrape configs, credentials and the folder of `--from-dir` are read again, and what changed is applied |
-//! | SIGTERM, SIGINT | no further scrape; those under way have 2 s; queues drain until `--shutdown-timeout`; exit code 0. No stale markers, as upstream |
+//! | SIGTERM, SIGINT | no further scrape; those under way have 2 s; queues drain until `--shutdown-timeout`, what waits in a back-off is tried at once; exit code 0. Whatever 2 s later still computes or is blocked is named and left behind: exit code 1. No stale markers, as upstream |
+//! | whoever reads `--output stdout` has gone (`\| head`) | as SIGTERM |
 //! | a second SIGINT | ends at once, exit code 130 |
 //!
 //! # When something is missing

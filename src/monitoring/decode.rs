@@ -1,7 +1,7 @@
 //! From JSON to a type, with errors that name the field.
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Reads an object. Null fields count as absent, as they do at the API server.
 ///
@@ -13,6 +13,45 @@ pub fn decode<T: DeserializeOwned>(mut object: Value) -> Result<T, String> {
         Some(path) => format!("{path}: {error}"),
         None => error.to_string(),
     })
+}
+
+/// Path of a field that nobody reads: one that may have any value whatever.
+pub fn unread<T: DeserializeOwned>(object: &Value) -> Option<String> {
+    unread_below::<T>(object, "", "")
+}
+
+fn unread_below<T: DeserializeOwned>(object: &Value, path: &str, pointer: &str) -> Option<String> {
+    children(object, path, pointer)?
+        .into_iter()
+        .find_map(|(path, pointer)| {
+            let mut changed = object.clone();
+            // No type of ours is a list of lists of lists.
+            *changed.pointer_mut(&pointer)? = json!([[[]]]);
+            match T::deserialize(&changed) {
+                Ok(_) => Some(path),
+                Err(_) => unread_below::<T>(object, &path, &pointer),
+            }
+        })
+}
+
+/// Path and pointer of everything that stands directly in a part; none if it is no list or map.
+fn children(object: &Value, path: &str, pointer: &str) -> Option<Vec<(String, String)>> {
+    match object.pointer(pointer)? {
+        Value::Object(fields) => {
+            let child = |key: &String| {
+                let dot = if path.is_empty() { "" } else { "." };
+                let escaped = key.replace('~', "~0").replace('/', "~1");
+                (format!("{path}{dot}{key}"), format!("{pointer}/{escaped}"))
+            };
+            Some(fields.keys().map(child).collect())
+        }
+        Value::Array(items) => Some(
+            (0..items.len())
+                .map(|i| (format!("{path}[{i}]"), format!("{pointer}/{i}")))
+                .collect(),
+        ),
+        _ => None,
+    }
 }
 
 fn drop_nulls(value: &mut Value) {
@@ -27,24 +66,13 @@ fn drop_nulls(value: &mut Value) {
 }
 
 /// Path of the innermost part without which the object can be read. Tried one by one: this runs only for broken objects.
-fn culprit<T: DeserializeOwned>(object: &Value) -> Option<String> {
+pub fn culprit<T: DeserializeOwned>(object: &Value) -> Option<String> {
     let mut path = String::new();
     let mut pointer = String::new();
     let mut found = None;
     loop {
-        let children: Vec<(String, String)> = match object.pointer(&pointer)? {
-            Value::Object(fields) => fields
-                .keys()
-                .map(|key| {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    let escaped = key.replace('~', "~0").replace('/', "~1");
-                    (format!("{path}{dot}{key}"), format!("{pointer}/{escaped}"))
-                })
-                .collect(),
-            Value::Array(items) => (0..items.len())
-                .map(|i| (format!("{path}[{i}]"), format!("{pointer}/{i}")))
-                .collect(),
-            _ => return found,
+        let Some(children) = children(object, &path, &pointer) else {
+            return found;
         };
         let Some((child, at)) = children
             .into_iter()

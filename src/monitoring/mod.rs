@@ -14,7 +14,7 @@ pub use common::{
     AttachMetadata, Authorization, BasicAuth, IntOrString, KeySelector, NamespaceSelector, OAuth2,
     Proxy, Relabeling, SecretOrConfigMap, Tls,
 };
-pub use decode::decode;
+pub use decode::{culprit, decode, unread};
 pub use pod_monitor::{PodMetricsEndpoint, PodMonitor, PodMonitorSpec};
 pub use quantity::Quantity;
 pub use schema::Definitions;

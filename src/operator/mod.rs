@@ -9,6 +9,7 @@
 
 mod assets;
 mod carried_over;
+mod check;
 mod context;
 pub mod expand;
 mod generate;

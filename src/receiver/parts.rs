@@ -4,11 +4,12 @@
 use super::error::{Error, ErrorKind};
 use super::settings::{Environment, Settings, Source};
 use super::start::{USER_AGENT, system};
+use crate::config;
 use crate::http::client::Surroundings;
 use crate::http::{proxy, tls};
 use crate::kube::{self, Informers, Tuning};
 use crate::model::hash::Fnv1a;
-use crate::operator::{self, Placeholders};
+use crate::operator::{self, Assets, Placeholders, Snapshot};
 use crate::rt::clock::Clock;
 use crate::rt::files::Disk;
 use std::collections::BTreeMap;
@@ -138,6 +139,27 @@ pub(super) fn for_run(
     }
     generator.placeholders = Placeholders::new(values);
     Ok(generator)
+}
+
+/// Whether what all jobs have in common can be generated and loaded: if not, nothing would ever be scraped.
+pub(super) fn check_frame(
+    settings: &operator::Settings,
+    environment: &Environment,
+) -> Result<(), Error> {
+    let wrong = |error: String| Error::new(ErrorKind::Settings, format!("prometheus: {error}"));
+    let mut settings = settings.clone();
+    // Its Secret is not known yet.
+    settings.spec.additional_scrape_configs = None;
+    let generated = operator::generate(&Snapshot::default(), &Assets::default(), &settings)
+        .map_err(|error| wrong(error.to_string()))?;
+    let context = config::Context {
+        path: "",
+        files: &Disk,
+        env: &|name| environment.get(name).map(str::to_owned),
+    };
+    config::load(generated.head.as_bytes(), &context)
+        .map(drop)
+        .map_err(|error| wrong(error.to_string()))
 }
 
 /// The variables of a pod: upstream's for the shard, unless the environment says otherwise.

@@ -3,13 +3,14 @@
 use super::error::{Error, ErrorKind};
 use super::inherit::Inherit;
 use super::{parts, vetting};
+use crate::model::nearest::nearest;
+use crate::monitoring;
 use crate::operator::{self, NotCarriedOver};
 use crate::wire::yaml;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub struct Settings {
     /// Namespaces that are not looked at.
     pub deny_namespaces: Vec<String>,
     /// What the `spec` of a Prometheus object would say: selectors, intervals, limits, external labels, …
-    #[serde(deserialize_with = "operator_settings")]
+    #[serde(skip)]
     pub prometheus: operator::Settings,
     /// The object whose `spec` takes the place of the defaults of `prometheus`. It is watched.
     pub inherit: Option<Inherit>,
@@ -106,17 +107,29 @@ impl Settings {
     /// Reads settings from YAML; what is not said keeps its default.
     ///
     /// # Errors
-    /// The text is no YAML, has an unknown key or a value of the wrong type.
+    /// The text is no YAML, has an unknown key or a value that is not possible. Names the path of the field.
     pub fn from_yaml(text: &str) -> Result<Self, Error> {
         // By way of JSON, whose enums need no YAML tags.
-        let wrong = |error: &dyn Display| {
-            Error::new(ErrorKind::Settings, format!("the settings file: {error}"))
+        let wrong = |error: String| Error::new(ErrorKind::Settings, error);
+        let value: Value = yaml::serde::from_str(text)
+            .map_err(|error| wrong(format!("not YAML that can be read: {error}")))?;
+        let mut value = if value.is_null() { json!({}) } else { value };
+        let Some(fields) = value.as_object_mut() else {
+            return Err(wrong("a map of fields is expected".to_owned()));
         };
-        let value: Value = yaml::serde::from_str(text).map_err(|error| wrong(&error))?;
-        let value = if value.is_null() { json!({}) } else { value };
-        let said = value.get("prometheus").and_then(Value::as_object).cloned();
-        let mut settings: Self = serde_json::from_value(value).map_err(|error| wrong(&error))?;
-        settings.said = said.unwrap_or_default();
+        let said = fields.remove("prometheus").filter(|said| !said.is_null());
+        let mut settings = Self::deserialize(&value).map_err(|error| {
+            let error = in_short(&error.to_string());
+            wrong(match monitoring::culprit::<Self>(&value) {
+                Some(path) => format!("{path}: {error}"),
+                None => error,
+            })
+        })?;
+        if let Some(said) = said {
+            settings.prometheus = operator::Settings::from_fields(said.clone())
+                .map_err(|error| wrong(in_prometheus(&error)))?;
+            settings.said = said.as_object().cloned().unwrap_or_default();
+        }
         settings.checked()
     }
 
@@ -127,7 +140,7 @@ impl Settings {
     pub fn say(&mut self, field: &str, value: Value) -> Result<(), Error> {
         self.said.insert(field.to_owned(), value);
         self.prometheus = operator::Settings::from_fields(Value::Object(self.said.clone()))
-            .map_err(|error| Error::with(ErrorKind::Settings, "prometheus", error))?;
+            .map_err(|error| Error::new(ErrorKind::Settings, in_prometheus(&error)))?;
         Ok(())
     }
 
@@ -214,13 +227,80 @@ impl Environment {
     }
 }
 
-fn operator_settings<'de, D: Deserializer<'de>>(from: D) -> Result<operator::Settings, D::Error> {
-    let fields = Value::deserialize(from)?;
-    operator::Settings::from_fields(fields).map_err(D::Error::custom)
+/// The operator's settings begin with the path within them, unless they are at fault as a whole.
+fn in_prometheus(error: &operator::Error) -> String {
+    let text = error.to_string();
+    let dot = if text.starts_with("a map") { ": " } else { "." };
+    format!("prometheus{dot}{text}")
+}
+
+/// serde lists every word that it knows; the one that may be meant is enough.
+fn in_short(error: &str) -> String {
+    let mut words = error.split('`').skip(1).step_by(2);
+    let unknown = ["unknown field `", "unknown variant `"];
+    let Some(what) = unknown.iter().find(|what| error.starts_with(**what)) else {
+        return error.to_owned();
+    };
+    let word = words.next().unwrap_or_default();
+    let what = what.trim_end_matches(" `");
+    let known: Vec<&str> = words.collect();
+    match nearest(word, known.iter().copied()) {
+        Some(meant) => format!("{what}; did you mean {meant}?"),
+        None if known.len() < 8 => {
+            format!("{what} {word:?}; one of {} is expected", known.join(", "))
+        }
+        None => what.to_owned(),
+    }
 }
 
 /// Durations as Prometheus writes them: `1h30m`.
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
     crate::model::duration::parse(&text).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_of_a_settings_file_are_named_with_their_place() {
+        for (text, want) in [
+            (
+                "prometheus: {scrapeIntervall: 1s}",
+                "prometheus.scrapeIntervall: unknown field; did you mean scrapeInterval?",
+            ),
+            (
+                "prometheus: {scrapeInterval: 3x}",
+                "prometheus.scrapeInterval: \"3x\": a duration",
+            ),
+            ("prometheus: []", "prometheus: a map of fields is expected"),
+            (
+                "queueByte: 1",
+                "queueByte: unknown field; did you mean queueBytes?",
+            ),
+            ("frobnicate: 1", "frobnicate: unknown field"),
+            (
+                "queueBytes: many",
+                "queueBytes: invalid type: string \"many\"",
+            ),
+            (
+                "shutdownTimeout: 3",
+                "shutdownTimeout: invalid type: integer `3`",
+            ),
+            ("source: folder", "source: "),
+            (
+                "source: {dir: x}",
+                "source: unknown variant \"dir\"; one of cluster, kubeconfig, folder, none is expected",
+            ),
+            ("[a]", "a map of fields is expected"),
+            ("a: [", "not YAML that can be read: "),
+        ] {
+            let error = Settings::from_yaml(text).unwrap_err().to_string();
+            let error = error.trim_start_matches("settings: ");
+            assert!(error.starts_with(want), "{error}");
+        }
+        let fine = "webListenAddress: null\nprometheus:\nsource: none\nadditionalScrapeConfigs: a";
+        assert_eq!(Settings::from_yaml(fine).unwrap().web_listen_address, None);
+    }
 }

@@ -131,14 +131,21 @@ impl Board {
 
     /// A configuration was not applied.
     pub(super) fn refused(&self, failure: &Failure) {
-        let before = self.state.lock().failure.replace(failure.clone());
+        let (before, is_running) = {
+            let mut state = self.state.lock();
+            let before = state.failure.replace(failure.clone());
+            (before, state.loaded.is_some())
+        };
         if before.as_ref() == Some(failure) {
             return;
         }
         match failure {
             Failure::Waiting(what) => debug!("waiting for the first list for={what:?}"),
-            Failure::Refused(reason) => {
+            Failure::Refused(reason) if is_running => {
                 error!("configuration not applied, the old one runs on err={reason:?}");
+            }
+            Failure::Refused(reason) => {
+                error!("nothing is scraped until a configuration can be applied err={reason:?}");
             }
         }
     }

@@ -302,6 +302,14 @@ impl Shared {
         }
     }
 
+    /// What workers are busy with.
+    pub(super) fn scrapes(&self) -> Vec<String> {
+        let state = self.state.lock();
+        let busy = state.entries.values().filter(|e| e.state.is_none());
+        busy.map(|e| format!("scrape of {} (job {})", e.target.url, e.target.identity.job))
+            .collect()
+    }
+
     pub(super) fn look_again(&self) {
         // Whoever is about to wait has looked at the clock under the lock.
         drop(self.state.lock());

@@ -4,6 +4,8 @@ use super::fake::http::{self, Server};
 use super::fake::sink::{self, Answer, Sink};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -23,16 +25,21 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn start(args: &[&str]) -> Self {
+        Self::with(args, Stdio::piped(), Stdio::piped())
+    }
+
+    /// What is piped is read.
+    fn with(args: &[&str], stdout: Stdio, stderr: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_promop"))
             .args(args)
             .env_clear()
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .unwrap();
-        let out = collect(child.stdout.take().unwrap());
-        let err = collect(child.stderr.take().unwrap());
+        let out = child.stdout.take().map(collect).unwrap_or_default();
+        let err = child.stderr.take().map(collect).unwrap_or_default();
         Self { child, out, err }
     }
 
@@ -255,6 +262,84 @@ fn a_dead_backend_holds_up_the_end_until_the_deadline_only() {
     );
 }
 
+/// A pipe that nobody reads, full to the brim, and what keeps it open.
+fn full_pipe() -> (Stdio, UnixStream) {
+    let (mut full, kept) = UnixStream::pair().unwrap();
+    full.set_nonblocking(true).unwrap();
+    for size in [4096, 1] {
+        while full.write(&vec![b'x'; size]).is_ok() {}
+    }
+    full.set_nonblocking(false).unwrap();
+    (Stdio::from(OwnedFd::from(full)), kept)
+}
+
+#[test]
+fn an_output_that_nobody_reads_does_not_hold_up_the_end() {
+    let (target, jobs) = busy_target();
+    let (stdout, _kept) = full_pipe();
+    let listen = free_address().to_string();
+    let jobs = jobs.path().to_str().unwrap();
+    let args = ["--no-kubernetes", "--additional-scrape-configs", jobs];
+    let args = [
+        &args[..],
+        &["--output", "stdout", "--shutdown-timeout", "1s"],
+    ]
+    .concat();
+    let args = [&args[..], &["--web.listen-address", &listen]].concat();
+    let program = Program::with(&args, stdout, Stdio::piped());
+    program.wait_until("two scrapes", || target.asked().len() > 1);
+    program.signal("TERM");
+    program.wait_for(&program.err, "not waited for any longer: export-stdout");
+    assert_eq!(program.ends(), Some(1));
+}
+
+/// Signals that a process catches, as its kernel shows them.
+fn catches(program: &Program, signal: u32) -> bool {
+    let path = format!("/proc/{}/status", program.child.id());
+    let status = std::fs::read_to_string(path).unwrap_or_default();
+    let mask = status.lines().find_map(|l| l.strip_prefix("SigCgt:\t"));
+    mask.and_then(|mask| u64::from_str_radix(mask, 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
+    let (target, jobs) = busy_target();
+    let (stderr, _kept) = full_pipe();
+    let listen = free_address().to_string();
+    let jobs = jobs.path().to_str().unwrap();
+    let args = ["--no-kubernetes", "--additional-scrape-configs", jobs];
+    let args = [
+        &args[..],
+        &["--output", "stdout", "--shutdown-timeout", "0s"],
+    ]
+    .concat();
+    let args = [&args[..], &["--web.listen-address", &listen]].concat();
+    let program = Program::with(&args, Stdio::piped(), stderr);
+    program.wait_until("a scrape", || !target.asked().is_empty());
+    program.wait_until("SIGTERM is caught", || catches(&program, 15));
+    program.signal("TERM");
+    assert_eq!(program.ends(), Some(1));
+}
+
+#[test]
+fn the_program_ends_with_whoever_reads_its_output() {
+    let (_target, jobs) = busy_target();
+    let listen = free_address().to_string();
+    let jobs = jobs.path().to_str().unwrap();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let args = ["--no-kubernetes", "--additional-scrape-configs", jobs];
+    let args = [&args[..], &["--output", "stdout"]].concat();
+    let args = [&args[..], &["--web.listen-address", &listen]].concat();
+    let stdout = Stdio::from(OwnedFd::from(theirs));
+    let program = Program::with(&args, stdout, Stdio::piped());
+    drop(ours);
+    let err = Arc::clone(&program.err);
+    assert_eq!(program.ends(), Some(0));
+    assert!(!err.lock().unwrap().contains("dropped exporter"));
+}
+
 #[test]
 fn a_second_sigint_ends_at_once() {
     let (target, jobs) = busy_target();
@@ -326,9 +411,39 @@ fn exit_codes() {
         &["run", "--no-kubernetes"],
         1,
         "",
-        "additionalScrapeConfigs",
+        "name --additional-scrape-configs FILE",
     );
-    check(&["run", "--settings", &good], 1, "", "good.yml: ");
+    let settings = path("settings.yml");
+    std::fs::write(&settings, "prometheus: {scrapeInterval: 3x}\n").unwrap();
+    let want = format!("--settings {settings}: prometheus.scrapeInterval: \"3x\": a duration");
+    check(&["run", "--settings", &settings], 1, "", &want);
+    std::fs::write(&settings, "prometheus: {externalLabels: {\"\": x}}\n").unwrap();
+    check(
+        &["run", "--from-dir", ".", "--settings", &settings],
+        1,
+        "",
+        "settings.yml: prometheus: global: external_labels: ",
+    );
+    check(
+        &["run", "--settings", &good],
+        1,
+        "",
+        "good.yml: scrape_configs: unknown field",
+    );
+    let missing = path("missing.yml");
+    for flag in ["--settings", "--additional-scrape-configs"] {
+        let want = format!("{flag} {missing}: there is no such file");
+        check(&["run", flag, &missing], 1, "", &want);
+    }
+    check(&["run"], 1, "", "try --kubeconfig FILE, or --from-dir");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    check(
+        &["run", "--from-dir", ".", "--web.listen-address", &address],
+        1,
+        "",
+        "--web.listen-address): cannot listen on",
+    );
 
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/demo");
     let demo = demo.to_str().unwrap();

@@ -346,6 +346,36 @@ fn two_receivers_in_one_process_do_not_meet() {
 }
 
 #[test]
+fn a_consumer_that_blocks_does_not_hold_up_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let a = page("metric_a");
+    write(folder.path(), "a.yaml", &monitored("a", a.address, ""));
+    let (blocks, blocked) = std::sync::mpsc::channel::<()>();
+    let (came, come) = std::sync::mpsc::channel();
+    let (blocked, came) = (Mutex::new(blocked), Mutex::new(came));
+    let settings = format!(
+        "webListenAddress: null\nsource: {{folder: {}}}",
+        folder.path().display()
+    );
+    let running = Receiver::builder(Settings::from_yaml(&settings).unwrap())
+        .consumer(move |_: &Metrics| -> Result<(), ConsumeError> {
+            came.lock().unwrap().send(()).unwrap();
+            blocked.lock().unwrap().recv().ok();
+            Ok(())
+        })
+        .start()
+        .unwrap();
+    come.recv().unwrap();
+    let report = running.stop(Duration::ZERO);
+    let want = format!(
+        "scrape of http://{}/metrics (job serviceMonitor/shop/a/0)",
+        a.address
+    );
+    assert_eq!(report.left_behind, [want]);
+    drop(blocks);
+}
+
+#[test]
 fn settings_that_are_read_again_take_effect() {
     let folder = tempfile::tempdir().unwrap();
     let a = page("metric_a");

@@ -472,6 +472,7 @@ fn check_hanging(max_workers: usize, want_workers: std::ops::RangeInclusive<usiz
     assert!(pool.statistics().workers <= max_workers);
     let start = Instant::now();
     pool.stop(Duration::from_millis(50));
+    assert!(pool.join_within(Duration::from_secs(10)).is_empty());
     assert!(
         start.elapsed() < Duration::from_secs(10),
         "{:?}",
@@ -505,6 +506,7 @@ fn after_a_stop_nothing_is_delivered() {
     until(|| server.asked().len() == 2);
     let start = Instant::now();
     pool.stop(Duration::from_millis(20));
+    assert!(pool.join_within(Duration::from_secs(10)).is_empty());
     assert!(
         start.elapsed() < Duration::from_secs(10),
         "{:?}",

@@ -1,10 +1,10 @@
 //! `promop generate`: what prometheus-operator would write for the monitors in files (manual::decisions, 15).
 
-use crate::Exit;
 use crate::check::read;
 use crate::cli::Args;
 use crate::run;
 use prometheus_operator_receiver::config::{self, Loader};
+use crate::{Exit, print};
 use prometheus_operator_receiver::kube::manifest::{self, Object};
 use prometheus_operator_receiver::monitoring::Definitions;
 use prometheus_operator_receiver::operator::{self, Assets, Generated, Settings, Snapshot, expand};
@@ -40,10 +40,12 @@ pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
         let pod = ours.pod_environment(&settings, &Environment::new(run::environment()));
         let pod = pod.map_err(|err| format!("{err:#}"))?;
         let env = |name: &str| pod.get(name).cloned();
-        print!("{}", expand::expand(&generated.document(), &env));
+        print(&expand::expand(&generated.document(), &env))?;
     } else {
         // Part by part: at thousands of monitors the whole is large.
-        generated.parts().for_each(|part| print!("{part}"));
+        generated
+            .parts()
+            .try_for_each(|part| print(part).map(drop))?;
     }
     Ok(if complaints.is_empty() {
         Exit::Fine

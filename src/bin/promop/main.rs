@@ -13,6 +13,7 @@ mod selector;
 mod signal;
 
 use cli::Command;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 /// How the program ends.
@@ -61,7 +62,14 @@ fn version() -> String {
     format!("promop {version} ({arch}-{os})\n")
 }
 
+/// To the standard output; whoever read enough, as `head` does, may have gone.
+///
+/// # Errors
+/// It cannot be written, because a disk is full, say.
 fn print(text: &str) -> Result<Exit, String> {
-    print!("{text}");
-    Ok(Exit::Fine)
+    let mut to = std::io::stdout();
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        Err(err) if err.kind() != ErrorKind::BrokenPipe => Err(format!("standard output: {err}")),
+        _ => Ok(Exit::Fine),
+    }
 }

@@ -366,6 +366,29 @@ fn sighup_reads_additional_scrape_configs_again() {
     assert_eq!(program.ends(), Some(0));
 }
 
+#[test]
+fn a_settings_file_that_turns_bad_changes_nothing() {
+    let (target, jobs) = busy_target();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.yml");
+    let good = format!(
+        "source: none\nwebListenAddress: null\nadditionalScrapeConfigs: {}\n",
+        jobs.path().display()
+    );
+    std::fs::write(&file, &good).unwrap();
+    let args = ["--settings", file.to_str().unwrap(), "--output", "stdout"];
+    let program = Program::start(&args);
+    program.wait_until("a scrape", || !target.asked().is_empty());
+    std::fs::write(&file, good + "prometheus: {scrapeInterval: 3x}\n").unwrap();
+    program.signal("HUP");
+    program.wait_for(&program.err, "settings not read again, the old ones hold");
+    program.wait_for(&program.err, "prometheus.scrapeInterval");
+    let asked = target.asked().len();
+    program.wait_until("a further scrape", || target.asked().len() > asked);
+    program.signal("TERM");
+    assert_eq!(program.ends(), Some(0));
+}
+
 #[track_caller]
 fn check(args: &[&str], code: i32, out: &str, err: &str) {
     let done = Command::new(env!("CARGO_BIN_EXE_promop"))

@@ -24,6 +24,7 @@ mod family;
 mod fetch;
 mod labels;
 mod limits;
+mod reading;
 mod report;
 mod sample;
 mod start;

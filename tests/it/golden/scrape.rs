@@ -124,6 +124,7 @@ fn run(
             parse_start: options.parse_st,
             synthesize_start: options.synthesize_st,
             type_and_unit_labels: options.type_and_unit_labels,
+            bounds: Bounds::default(),
         },
         Arc::clone(&counters),
         failures.map(|path| Arc::new(FailureLog::open(path).unwrap())),

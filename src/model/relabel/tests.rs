@@ -52,7 +52,7 @@ fn what_rules_build_and_match_is_bounded() {
                 .map(|i| rule(Action::Replace, &["a"], "(.*)", &format!("b{i}"), "$1"))
                 .collect(),
             &big,
-            "rule 1 (replace, regex \"(.*)\", targetLabel \"b1\"): labels of 3",
+            "rule 0 (replace, regex \"(.*)\", targetLabel \"b0\"): labels of 2",
         ),
         (
             vec![rule(

@@ -77,7 +77,17 @@
 //!   client certificates other than RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519.
 //! - The whole exchange is bounded by the scrape timeout: name look-ups, connecting and OAuth2 token requests, too. Upstream
 //!   lets a token request run on.
-//! - A body without `body_size_limit` is cut off at 512 MiB; whatever the limit, a page of 4 GiB and more is an error. The head
+//! - A page is bounded (`maxPageBytes`, 128 MiB), whatever `body_size_limit` allows, and so are a label (1 MiB), the labels of a
+//!   series or target (2 MiB), those of `target_info` and exemplars (1024), and the labels that all series of a target take
+//!   together; see `manual::settings`. What exceeds them fails that scrape or leaves that target out, an exemplar is dropped.
+//! - Reading a page counts against the scrape timeout, waiting for the CPU does not. A pattern that is too complicated for a
+//!   long value (about 256 places for 1 MiB) fails the scrape or target, and so does relabelling that takes too long.
+//! - Monitors, jobs and targets with an interval below 100 ms are rejected (`--min-scrape-interval`), and so is a monitor whose
+//!   jobs take more than 16 MiB (`maxMonitorBytes`).
+//! - When the wall clock is set, timestamps begin anew on the new time, and none is given to a target twice. Upstream repeats
+//!   the last one until a clock that was set back has caught up.
+//! - The errors of exceeded limits end with the number and the limit.
+//! - Whatever the limit, a page of 4 GiB and more is an error. The head
 //!   of a response is cut off at 64 KiB and 128 headers. A response with both Content-Length and Transfer-Encoding is refused;
 //!   upstream believes the latter.
 //! - A protobuf page whose metrics have so many labels and buckets that the labels of all series together take more than 64 MiB and

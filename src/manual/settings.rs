@@ -27,6 +27,12 @@
 //! | `events` | false | whether Kubernetes Events are written on rejected monitors, once per change of the rejection |
 //! | `maxWorkers` | 1024 | most scrapes at the same time |
 //! | `queueBytes` | 67108864 | bytes that may wait for an exporter; beyond it the oldest are dropped and counted |
+//! | `minScrapeInterval` | `100ms` | monitors, jobs and targets with a shorter interval are rejected |
+//! | `maxPageBytes` | 134217728 | bytes of a page, inflated, whatever `bodySizeLimit` says; a larger one fails the scrape |
+//! | `maxLabelBytes` | 1048576 | bytes of a label's name or value, or of a HELP text; a longer one fails the scrape, or leaves the target out |
+//! | `maxLabelsBytes` | 2097152 | bytes of all labels of a series or target, likewise |
+//! | `maxAttributes` | 1024 | labels of `target_info`, likewise; an exemplar with more is dropped and counted |
+//! | `maxMonitorBytes` | 16777216 | bytes of the configuration that is generated for one monitor; a larger one is rejected |
 //!
 //! # Inheriting
 //!

@@ -2,6 +2,7 @@
 //! Nothing here does I/O or knows HTTP, YAML or Kubernetes.
 
 pub mod batch;
+pub mod bounds;
 pub mod duration;
 pub mod exemplar;
 pub mod group;

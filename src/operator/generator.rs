@@ -144,8 +144,12 @@ impl Generator {
         let files = self.files(&cache, &own);
         drop(cache);
         let without = self.entries.iter_mut().filter(|e| needs_jobs(e, &cx));
-        for (entry, jobs) in without.zip(written) {
-            entry.jobs = Some(jobs);
+        for (entry, written) in without.zip(written) {
+            match (written, &mut entry.checked) {
+                (Ok(jobs), _) => entry.jobs = Some(jobs),
+                (Err(reason), Some(checked)) => checked.verdict = Err(reason),
+                (Err(_), None) => {}
+            }
         }
         let mut generated = self.assemble(&cx, files, additional);
         // Their labels are not known, so no selector is asked.
@@ -262,17 +266,19 @@ impl Generator {
         }
     }
 
-    /// The jobs of the entries that [`needs_jobs`] names, in their order.
+    /// The jobs of the entries that [`needs_jobs`] names, in their order; or that they are too much.
     fn write_jobs(
         &self,
         cx: &Context<'_>,
         cache: &Cache<'_>,
         sharding: &[Tree<'static>],
-    ) -> Vec<Arc<[Fragment]>> {
+    ) -> Vec<Result<Arc<[Fragment]>, String>> {
+        let limit = cx.settings.max_monitor_bytes;
         let entries = self.entries.iter().filter(|entry| needs_jobs(entry, cx));
         let written = entries.map(|entry| {
             let (kind, monitor) = (entry.monitor.kind(), entry.monitor.view());
             let (namespace, name) = (Arc::from(monitor.namespace), Arc::from(monitor.name));
+            let (count, mut size) = (monitor.endpoints.len(), 0);
             let endpoints = monitor.endpoints.iter().enumerate();
             let jobs = endpoints.map(|(i, endpoint)| {
                 let job = job::job(cx, cache, &monitor, i, endpoint, sharding);
@@ -282,7 +288,13 @@ impl Generator {
                     name: Arc::clone(&name),
                     endpoint: i,
                 };
-                fragment(owner, job.yaml, &job.files, cache)
+                size += job.yaml.len();
+                if size > limit {
+                    return Err(format!(
+                        "the configuration of endpoints 0 to {i} of {count} takes {size} bytes, more than the {limit} of maxMonitorBytes: split the monitor"
+                    ));
+                }
+                Ok(fragment(owner, job.yaml, &job.files, cache))
             });
             jobs.collect()
         });

@@ -29,7 +29,12 @@ pub struct Settings {
     pub features: Features,
     /// What becomes of `$(SHARD)` and its like.
     pub placeholders: Placeholders,
+    /// Most bytes of text for one monitor; a larger one is rejected. Upstream has no bound.
+    pub max_monitor_bytes: usize,
 }
+
+/// The default of [`Settings::max_monitor_bytes`].
+pub const MAX_MONITOR_BYTES: usize = 16 << 20;
 
 /// Server or agent: they order jobs differently, and a server has sections of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +65,7 @@ impl Default for Settings {
             },
             features: Features::of(Workload::PrometheusAgent, None),
             placeholders: Placeholders::default(),
+            max_monitor_bytes: MAX_MONITOR_BYTES,
         }
     }
 }
@@ -145,6 +151,7 @@ impl Settings {
             spec,
             features,
             placeholders: Placeholders::default(),
+            max_monitor_bytes: MAX_MONITOR_BYTES,
         };
         Ok((settings, left))
     }

@@ -298,6 +298,14 @@ impl Preparer {
             ),
             ("maxWorkers", old.max_workers != next.max_workers),
             ("queueBytes", old.queue_bytes != next.queue_bytes),
+            (
+                "minScrapeInterval, maxPageBytes, maxLabelBytes, maxLabelsBytes, maxAttributes",
+                old.bounds() != next.bounds(),
+            ),
+            (
+                "maxMonitorBytes",
+                old.max_monitor_bytes != next.max_monitor_bytes,
+            ),
         ] {
             if is_changed {
                 warn!("a changed setting takes effect at the next start setting={setting}");
@@ -381,6 +389,10 @@ impl Preparer {
 
     /// Monitors to text.
     fn generate(&mut self, settings: &operator::Settings) -> Result<Generated, Failure> {
+        let settings = &operator::Settings {
+            max_monitor_bytes: self.settings.max_monitor_bytes,
+            ..settings.clone()
+        };
         let nothing = Snapshot::default();
         let (mut snapshot, mut assets) = (&nothing, Assets::default());
         let generator = &mut self.memory.generator;
@@ -536,6 +548,10 @@ impl Preparer {
         external: &Labels,
         around: &Surroundings,
     ) -> Result<Arc<Job>, String> {
+        let least = self.options.bounds.min_interval;
+        if config.interval < least {
+            return Err(scrape::target::too_short(config.interval, least));
+        }
         let client = Client::build(&config.http, around).map_err(|error| error.to_string())?;
         let least = config.http.tls.min_version;
         if least.is_some_and(|least| least < TlsVersion::Tls12) {

@@ -5,6 +5,7 @@ use super::inherit::Inherit;
 use super::{parts, vetting};
 use crate::model::nearest::nearest;
 use crate::monitoring;
+use crate::model::bounds::Bounds;
 use crate::operator::{self, NotCarriedOver};
 use crate::wire::yaml;
 use serde::de::Error as _;
@@ -58,6 +59,19 @@ pub struct Settings {
     pub max_workers: usize,
     /// Most bytes that wait for one exporter; beyond it the oldest are dropped.
     pub queue_bytes: usize,
+    /// Shortest time between two scrapes of a target; a monitor or target that asks for less is rejected.
+    #[serde(deserialize_with = "duration")]
+    pub min_scrape_interval: Duration,
+    /// Most bytes of a page, inflated, whatever `bodySizeLimit` says.
+    pub max_page_bytes: u64,
+    /// Most bytes of a label's name or value.
+    pub max_label_bytes: usize,
+    /// Most bytes of all labels of a series, or of a target.
+    pub max_labels_bytes: usize,
+    /// Most attributes from a row of `target_info`, and most labels of an exemplar.
+    pub max_attributes: usize,
+    /// Most bytes of the configuration that is generated for one monitor; a larger one is rejected.
+    pub max_monitor_bytes: usize,
 }
 
 /// Where monitors, services and pods come from.
@@ -82,6 +96,7 @@ pub enum Source {
 
 impl Default for Settings {
     fn default() -> Self {
+        let bounds = Bounds::default();
         Self {
             source: Source::Cluster,
             namespaces: Vec::new(),
@@ -99,6 +114,12 @@ impl Default for Settings {
             events: false,
             max_workers: 1024,
             queue_bytes: 64 << 20,
+            min_scrape_interval: bounds.min_interval,
+            max_page_bytes: bounds.page,
+            max_label_bytes: bounds.label_value,
+            max_labels_bytes: bounds.labels,
+            max_attributes: bounds.attributes,
+            max_monitor_bytes: operator::MAX_MONITOR_BYTES,
         }
     }
 }
@@ -177,6 +198,17 @@ impl Settings {
             return Err(Error::new(ErrorKind::Settings, problem));
         }
         Ok(parts::pod_environment(generator, shard, environment))
+    }
+
+    /// What a target may cost.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds {
+            label_value: self.max_label_bytes,
+            labels: self.max_labels_bytes,
+            attributes: self.max_attributes,
+            page: self.max_page_bytes,
+            min_interval: self.min_scrape_interval,
+        }
     }
 
     /// The settings, unless they contradict each other.

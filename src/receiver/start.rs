@@ -193,6 +193,10 @@ impl ReceiverBuilder {
         let board = Arc::new(Board::new(Arc::clone(&clock), events));
         let counters = Arc::new(Counters::default());
         let shutdown_timeout = settings.shutdown_timeout;
+        let options = Options {
+            bounds: settings.bounds(),
+            ..Options::default()
+        };
         let next_settings = Arc::default();
         let preparer = Preparer {
             settings: Arc::new(settings),
@@ -204,7 +208,7 @@ impl ReceiverBuilder {
             inherited: inherited.transpose()?,
             discovery: Arc::clone(&discovery),
             surroundings,
-            options: Options::default(),
+            options,
             counters: Arc::clone(&counters),
             memory: Memory::default(),
         };

@@ -127,6 +127,9 @@ fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
     page.sample(&[], scraping.panics);
 
     let counters = &overview.counters;
+    let help = "Exemplars with more labels than maxAttributes.";
+    page.family("promop_exemplars_dropped_total", "counter", help);
+    page.sample(&[], counters.exemplar_too_large.load(Ordering::Relaxed));
     let counted: [(&str, &str, &AtomicU64); 10] = [
         (
             "prometheus_target_scrapes_exceeded_body_size_limit_total",

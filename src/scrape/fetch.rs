@@ -41,7 +41,7 @@ pub(super) fn fetch(
         &mut state.connection,
         &request,
         target.timeout,
-        limit(config),
+        limit(&state.job),
         &worker.interrupt,
         &mut worker.buffers,
     )?;
@@ -70,23 +70,30 @@ fn rights_hint(status: u16, config: &ScrapeConfig) -> &'static str {
 }
 
 /// Puts the page into `worker.page`. Costs CPU if it was compressed.
-pub(super) fn inflate(
-    response: &Response,
-    config: &ScrapeConfig,
-    worker: &mut Worker,
-) -> Result<(), Error> {
+pub(super) fn inflate(response: &Response, job: &Job, worker: &mut Worker) -> Result<(), Error> {
     if response.gzip {
-        return body::inflate(&worker.buffers.body, limit(config), &mut worker.page);
+        return body::inflate(&worker.buffers.body, limit(job), &mut worker.page);
     }
     std::mem::swap(&mut worker.page, &mut worker.buffers.body);
     Ok(())
 }
 
-/// `body_size_limit`, if there is one.
-fn limit(config: &ScrapeConfig) -> Option<u64> {
-    u64::try_from(config.limits.body_size)
-        .ok()
-        .filter(|limit| *limit > 0)
+/// `body_size_limit`, or what we allow if that is less.
+fn limit(job: &Job) -> Option<u64> {
+    let configured = u64::try_from(job.config.limits.body_size).ok();
+    let configured = configured.filter(|limit| *limit > 0);
+    Some(configured.unwrap_or(u64::MAX).min(job.options.bounds.page))
+}
+
+/// Which limit a page has exceeded.
+pub(super) fn too_large(job: &Job, error: &Error) -> String {
+    let limit = limit(job).unwrap_or_default();
+    let ours = if limit == job.options.bounds.page {
+        ", maxPageBytes"
+    } else {
+        ""
+    };
+    format!("{} (limit: {limit} bytes{ours})", error.message)
 }
 
 impl Job {

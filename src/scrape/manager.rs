@@ -199,7 +199,12 @@ impl Pool {
         job: &Arc<Job>,
         groups: &[Arc<TargetGroup>],
     ) -> (Targets, HashMap<u64, Box<TargetState>>) {
-        let targets = target::sync(&job.config, groups, &mut self.interner.lock());
+        let targets = target::sync(
+            &job.config,
+            groups,
+            &job.options.bounds,
+            &mut self.interner.lock(),
+        );
         for error in &targets.errors {
             warn!("target left out job={} err={error}", job.config.job_name);
         }

@@ -25,6 +25,7 @@ mod family;
 mod fetch;
 mod labels;
 mod limits;
+mod reading;
 mod report;
 mod sample;
 mod start;

@@ -11,7 +11,7 @@ use super::cycle::{Health, Outcome};
 use super::health_log::HealthLog;
 use super::job::Job;
 use super::manager::{DELAY_BUCKETS, PoolSettings, Statistics};
-use super::schedule::{Schedule, catch_up, timestamp};
+use super::schedule::{Grid, Schedule, WallClock, catch_up};
 use super::state::TargetState;
 use super::target::{Target, TargetError};
 use crate::http::connection::Interrupt;
@@ -20,6 +20,7 @@ use crate::model::identity::Discovered;
 use crate::model::labels::Text;
 use crate::rt::clock::Clock;
 use crate::rt::gate::Gate;
+use log::warn;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -65,6 +66,7 @@ pub(super) struct State {
     leader_until: Option<Instant>,
     is_stopping: bool,
     interrupts: HashMap<u64, Arc<Interrupt>>,
+    wall: WallClock,
     peak: Peak,
     counts: Statistics,
 }
@@ -102,7 +104,7 @@ pub(super) struct Entry {
     pub(super) due: Instant,
     /// When the heap wakes it: the next slot, or the end of its run.
     wake: Instant,
-    grid: Option<i64>,
+    grid: Grid,
     is_slow: bool,
 }
 
@@ -319,7 +321,8 @@ impl Shared {
     }
 
     pub(super) fn statistics(&self) -> Statistics {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.book_missed(self.clock.now());
         let first = state.lanes.iter().filter_map(Schedule::first);
         let first = first.map(|(due, _)| due).min();
         Statistics {
@@ -366,7 +369,7 @@ impl State {
             outcome: Outcome::default(),
             due,
             wake: due,
-            grid: None,
+            grid: Grid::default(),
             is_slow: false,
         };
         self.entries.insert(id, entry);
@@ -417,7 +420,11 @@ impl State {
                     self.counts
                         .count(now.saturating_duration_since(slot), missed);
                     let now_ms = shared.clock.unix_ms();
-                    let slot_ms = timestamp(&mut entry.grid, entry.target.interval, now_ms);
+                    if let Some(step_ms) = self.wall.look(now, now_ms) {
+                        warn!("the wall clock was set: timestamps begin anew step={step_ms}ms");
+                    }
+                    let interval = entry.target.interval;
+                    let slot_ms = entry.grid.timestamp(interval, now_ms, &self.wall);
                     Task::Scrape { slot_ms }
                 }
             };
@@ -436,6 +443,17 @@ impl State {
                 health,
                 is_slow,
             }));
+        }
+    }
+
+    /// Counts the slots that have passed while their targets wait or are still being scraped: whoever takes them later
+    /// counts from there.
+    fn book_missed(&mut self, now: Instant) {
+        let live = self.entries.values_mut();
+        for entry in live.filter(|entry| entry.life == Life::Live && entry.due < now) {
+            let (slot, missed) = catch_up(entry.due, entry.target.interval, now);
+            entry.due = slot;
+            self.counts.missed += missed;
         }
     }
 

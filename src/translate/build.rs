@@ -283,9 +283,7 @@ impl<'a> Builder<'a> {
         );
         let at = self.plan.resources.len();
         self.plan.resources.push(ResourcePlan {
-            resource: Resource {
-                attributes: attributes.into_iter().collect(),
-            },
+            resource: Resource { attributes },
             infos: Vec::new(),
             scopes: Vec::new(),
         });

@@ -9,6 +9,7 @@ mod documents;
 mod targets;
 
 use prometheus_operator_receiver::config::{self, Context, Loader};
+use prometheus_operator_receiver::model::bounds::{Bounds, Work};
 use prometheus_operator_receiver::model::labels::LabelsBuilder;
 use prometheus_operator_receiver::model::name::ValidationScheme;
 use prometheus_operator_receiver::rt::files::Disk;
@@ -85,7 +86,7 @@ fn run(text: &str) {
     let Data::Sequence(cases) = &root.data else {
         panic!("no list")
     };
-    let mut loaded = 0;
+    let (bounds, mut loaded) = (Bounds::default(), 0);
     for case in cases {
         let Data::Mapping(pairs) = &case.data else {
             panic!("no mapping")
@@ -94,7 +95,8 @@ fn run(text: &str) {
         if let Ok(rules) = Loader::new().load_rules(rules, ValidationScheme::Utf8) {
             let mut labels = LabelsBuilder::new();
             labels.set("a", "x-1");
-            rules.apply(&mut labels);
+            let mut work = Work::of(&bounds, u64::MAX);
+            rules.apply(&mut labels, &mut work).unwrap();
             loaded += 1;
         }
     }

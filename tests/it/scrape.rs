@@ -8,6 +8,7 @@ use prometheus_operator_receiver::http::client::{Client, Surroundings};
 use prometheus_operator_receiver::http::connection::Interrupt;
 use prometheus_operator_receiver::http::{proxy, tls};
 use prometheus_operator_receiver::model::batch::{Batch, TargetOutput};
+use prometheus_operator_receiver::model::bounds::Bounds;
 use prometheus_operator_receiver::model::labels::{Interner, Labels};
 use prometheus_operator_receiver::rt::clock::{Clock, SystemClock};
 use prometheus_operator_receiver::rt::files::Disk;
@@ -52,7 +53,9 @@ impl Scraper {
         let Some(SdConfig::Static(groups)) = config.discovery.first() else {
             panic!("no static group");
         };
-        let target = sync(&config, groups, &mut Interner::new()).active.remove(0);
+        let target = sync(&config, groups, &Bounds::default(), &mut Interner::new())
+            .active
+            .remove(0);
         let around = Surroundings {
             files: Arc::new(Disk),
             tls: Arc::new(tls::Shared::default()),

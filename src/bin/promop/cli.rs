@@ -55,6 +55,7 @@ pub(crate) struct Args {
     pub(crate) otlp_compression: Option<Compression>,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) shutdown_timeout: Option<Duration>,
+    pub(crate) min_scrape_interval: Option<Duration>,
     pub(crate) last_good_max_age: Option<Duration>,
     pub(crate) log_level: Option<LevelFilter>,
     pub(crate) events: bool,

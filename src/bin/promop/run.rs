@@ -195,6 +195,9 @@ pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
     if let Some(address) = args.listen {
         settings.web_listen_address = Some(address);
     }
+    if let Some(least) = args.min_scrape_interval {
+        settings.min_scrape_interval = least;
+    }
     if let Some(timeout) = args.shutdown_timeout {
         settings.shutdown_timeout = timeout;
     }

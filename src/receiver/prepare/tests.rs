@@ -209,6 +209,38 @@ fn one_change_costs_one_job() {
 }
 
 #[test]
+fn a_monitor_that_wants_too_much_is_rejected_alone() {
+    let mut rig = Rig::new(None);
+    let settings = Settings {
+        max_monitor_bytes: 8000,
+        ..Settings::clone(&rig.preparer.settings)
+    };
+    rig.preparer.settings = Arc::new(settings);
+    rig.write("ServiceMonitor", "good", &["a", "b"]);
+    rig.write("ServiceMonitor", "large", &["a"; 50]);
+    rig.write("ServiceMonitor", "often", &["a'\n    interval: '99ms"]);
+    let loaded = rig.prepare_until(|loaded| loaded.jobs.len() == 2 && loaded.rejected.len() == 2);
+    assert_eq!(
+        names(&loaded),
+        ["serviceMonitor/shop/good/0", "serviceMonitor/shop/good/1"]
+    );
+    let reasons: Vec<_> = loaded
+        .rejected
+        .iter()
+        .map(|rejected| rejected.rejection.to_string())
+        .collect();
+    let starts = |start: &str| reasons.iter().any(|reason| reason.starts_with(start));
+    let large = "ServiceMonitor shop/large: the configuration of endpoints 0 to ";
+    let often = "ServiceMonitor shop/often: endpoint 0: scrape interval 99ms is shorter than the 100ms of --min-scrape-interval";
+    assert!(starts(large) && starts(often), "{reasons:?}");
+    assert!(
+        reasons
+            .iter()
+            .any(|reason| reason.contains(" of 50 takes "))
+    );
+}
+
+#[test]
 fn unusable_settings_cost_nothing_of_the_good_ones() {
     let mut rig = Rig::new(Some("prometheus/m/k8s"));
     let settings = |rig: &Rig, more: &str| {

@@ -202,6 +202,13 @@ pub(super) const FLAGS: &[Flag] = &[
     },
     Flag {
         group: Group::Output,
+        name: "min-scrape-interval",
+        value: "DURATION",
+        help: "Monitors and targets that want to be scraped more often are rejected [default: 100ms]",
+        set: |a, v| parse(&mut a.min_scrape_interval, &v, |v| duration(v).map(Some)),
+    },
+    Flag {
+        group: Group::Output,
         name: "last-good-max-age",
         value: "DURATION",
         help: "How long the last good version of a monitor that became invalid runs on; 0: not at all [default: 1h]",

@@ -3,9 +3,9 @@
 use super::error::{Error, ErrorKind};
 use super::inherit::Inherit;
 use super::{parts, vetting};
+use crate::model::bounds::Bounds;
 use crate::model::nearest::nearest;
 use crate::monitoring;
-use crate::model::bounds::Bounds;
 use crate::operator::{self, NotCarriedOver};
 use crate::wire::yaml;
 use serde::de::Error as _;

@@ -126,8 +126,7 @@ impl ReceiverBuilder {
         settings.prometheus = generator;
         if settings.inherit.is_none() {
             check_frame(&settings.prometheus, &environment)?;
-            if let Some(problem) =
-                shard_problem(&settings.prometheus, settings.shard, &environment)
+            if let Some(problem) = shard_problem(&settings.prometheus, settings.shard, &environment)
             {
                 return Err(Error::new(ErrorKind::Settings, problem));
             }

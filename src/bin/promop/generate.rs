@@ -3,8 +3,8 @@
 use crate::check::read;
 use crate::cli::Args;
 use crate::run;
-use prometheus_operator_receiver::config::{self, Loader};
 use crate::{Exit, print};
+use prometheus_operator_receiver::config::{self, Loader};
 use prometheus_operator_receiver::kube::manifest::{self, Object};
 use prometheus_operator_receiver::monitoring::Definitions;
 use prometheus_operator_receiver::operator::{self, Assets, Generated, Settings, Snapshot, expand};

@@ -249,7 +249,7 @@ impl Client {
     /// The same, with an error that says where.
     pub(crate) fn fresh_connection(&self) -> Result<Connection, Error> {
         let connection = self.connection();
-        connection.map_err(|error| Error::Credentials(self.at(&error.to_string())))
+        connection.map_err(|error| Error::Credentials(self.at(&error.message)))
     }
 
     /// Opens a watch. `silence` bounds how long nothing at all may come, `whole` how long it may last.

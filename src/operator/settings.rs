@@ -365,7 +365,7 @@ mod tests {
         let object = json!({
             "apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus",
             "metadata": {"namespace": "m", "name": "k8s"},
-            "spec": {"version": "2.55.0", "image": "x", "remoteWrite": [], "ruleSelector": {}, "shards": null},
+            "spec": {"version": "2.55.0", "image": "x", "remoteWrite": [{}], "ruleSelector": {"a": {}}, "ruleNamespaceSelector": {}, "shards": null},
         });
         let (settings, left) = Settings::from_prometheus(&object).unwrap();
         let fields: Vec<_> = left.iter().map(|l| l.field.as_str()).collect();

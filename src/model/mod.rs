@@ -11,6 +11,7 @@ pub mod identity;
 pub mod labels;
 pub mod metadata;
 pub mod name;
+pub mod quote;
 pub mod regexp;
 pub mod relabel;
 pub mod series;

@@ -10,6 +10,7 @@ mod template;
 pub use template::Template;
 
 use super::labels::Text;
+use super::quote::quoted;
 use plain::Plain;
 use std::collections::HashMap;
 use std::fmt;
@@ -49,7 +50,9 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax { what, part } => write!(f, "error parsing regexp: {what}: `{part}`"),
+            Self::Syntax { what, part } => {
+                write!(f, "error parsing regexp: {what}: {}", quoted(part))
+            }
             Self::TooLong => write!(f, "regexp is longer than {MAX_PATTERN} bytes"),
             Self::TooDeep => write!(f, "regexp nests deeper than {MAX_DEPTH} levels"),
             Self::TooLarge => write!(

@@ -6,6 +6,7 @@ use super::carried_over::{NotCarriedOver, is_honoured, not_carried_over};
 use super::spec::Spec;
 use super::version::{self, Version};
 use crate::kube::types::meta::LabelSelector;
+use crate::model::quote::quoted;
 use crate::model::size;
 use crate::monitoring;
 use serde_json::{Value, json};
@@ -72,7 +73,10 @@ impl Settings {
             return Err(Error::new("not a map of fields"));
         };
         if let Some(unknown) = fields.keys().find(|field| !is_honoured(field)) {
-            return Err(Error::new(format!("unknown field {unknown:?}")));
+            return Err(Error::new(format!(
+                "unknown field {unknown}",
+                unknown = quoted(unknown)
+            )));
         }
         let defaults = json!({
             "serviceMonitorSelector": {}, "serviceMonitorNamespaceSelector": {},
@@ -144,7 +148,8 @@ impl Settings {
             && let Err(error) = size::parse(size)
         {
             return Err(Error::new(format!(
-                "enforcedBodySizeLimit: {size:?}: {error}"
+                "enforcedBodySizeLimit: {size}: {error}",
+                size = quoted(size)
             )));
         }
         if let Some(server) = &self.spec.apiserver_config {

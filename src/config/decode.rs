@@ -1,11 +1,12 @@
 //! Strict decoding of nodes, as go-yaml v2 does it for Prometheus: type errors, unknown and duplicate keys are collected with
 //! their lines; a value that is wrong in itself (a duration, a regular expression) ends the load at once; null sets zero.
 
-use super::loader::Loader;
+use super::loader::{Loader, invalid};
 use super::scalar::{self, Scalar, is_merge, is_null_word};
 use super::{Error, Stage};
 use crate::model::duration;
 use crate::model::labels::Text;
+use crate::model::quote::quoted;
 use crate::model::size;
 use crate::wire::yaml::{Data, Node, Style};
 use std::borrow::Cow;
@@ -21,6 +22,8 @@ type Entry<'d, 'n, 'l> =
 pub(super) struct Decoder<'n, 'l> {
     pub(super) loader: &'l mut Loader,
     problems: Vec<Problem>,
+    /// Where the first string stands that is not UTF-8.
+    not_utf8: Option<String>,
     path: Vec<Step<'n>>,
     /// The nodes that are being decoded, from the root down.
     open: Vec<&'n Node<'n>>,
@@ -37,6 +40,8 @@ struct Problem {
     path: String,
     message: String,
 }
+
+const NOT_UTF8: &str = "not valid UTF-8";
 
 #[derive(Clone)]
 enum Step<'n> {
@@ -60,6 +65,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
         Self {
             loader,
             problems: Vec::new(),
+            not_utf8: None,
             path: Vec::new(),
             open: Vec::new(),
             loops: Vec::new(),
@@ -77,7 +83,10 @@ impl<'n, 'l> Decoder<'n, 'l> {
     /// All collected errors as one, if there are any.
     pub(super) fn finish(self) -> Result {
         let Some(first) = self.problems.first() else {
-            return Ok(());
+            return match self.not_utf8 {
+                None => Ok(()),
+                Some(path) => Err(invalid(path, NOT_UTF8.to_owned())),
+            };
         };
         let rest = self.problems.iter().skip(1);
         let more: String = rest
@@ -100,7 +109,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     pub(super) fn wrong<T>(&self, message: impl Into<String>) -> Result<T> {
         Err(Error {
             stage: Stage::Value,
-            path: self.path_text(),
+            path: path_text(&self.path),
             lines: Vec::new(),
             message: message.into(),
         })
@@ -109,33 +118,19 @@ impl<'n, 'l> Decoder<'n, 'l> {
     fn broken<T>(&self, message: impl Into<String>) -> Result<T> {
         Err(Error {
             stage: Stage::Decode,
-            path: self.path_text(),
+            path: path_text(&self.path),
             lines: Vec::new(),
             message: message.into(),
         })
     }
 
     pub(super) fn note(&mut self, line: u32, message: impl Into<String>) {
-        let path = self.path_text();
+        let path = path_text(&self.path);
         self.problems.push(Problem {
             line,
             path,
             message: message.into(),
         });
-    }
-
-    fn path_text(&self) -> String {
-        let mut text = String::new();
-        for step in &self.path {
-            match step {
-                Step::Key(key) => {
-                    text.push_str(if text.is_empty() { "" } else { "." });
-                    text.push_str(key);
-                }
-                Step::Index(index) => text.push_str(&format!("[{index}]")),
-            }
-        }
-        text
     }
 
     /// Notes that a node has the wrong type.
@@ -158,7 +153,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
                 } else {
                     ""
                 };
-                format!("{tag} `{}`", text.chars().take(40).collect::<String>())
+                format!("{tag} {}", quoted(text))
             }
         };
         self.note(node.line, format!("{found} where {want} is expected"));
@@ -242,7 +237,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
                     continue;
                 };
                 if seen.contains(&name) {
-                    d.note(key.line, format!("field {name} already set"));
+                    d.note(key.line, format!("field {} already set", quoted(&name)));
                     continue;
                 }
                 d.path.push(Step::Key(name.clone()));
@@ -355,7 +350,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     /// The same for types that also decode text, which a quoted null is.
-    fn is_unquoted_null(&mut self, node: &'n Node<'n>) -> Result<bool> {
+    pub(super) fn is_unquoted_null(&mut self, node: &'n Node<'n>) -> Result<bool> {
         let node = node.resolved();
         match &node.data {
             _ if !scalar::is_null(node) => return Ok(false),
@@ -395,19 +390,29 @@ impl<'n, 'l> Decoder<'n, 'l> {
         })
     }
 
-    /// A string. `None`: it is none, which has been noted.
+    /// A string. `None`: it is none, which has been noted. Upstream takes any bytes, and goes on to what else is wrong.
     pub(super) fn string(&mut self, node: &'n Node<'n>) -> Result<Option<Cow<'n, str>>> {
-        Ok(match self.bytes(node)? {
-            None => None,
-            Some(Cow::Borrowed(bytes)) => match std::str::from_utf8(bytes) {
-                Ok(text) => Some(Cow::Borrowed(text)),
-                Err(_) => return self.wrong("not valid UTF-8"),
-            },
-            Some(Cow::Owned(bytes)) => match String::from_utf8(bytes) {
-                Ok(text) => Some(Cow::Owned(text)),
-                Err(_) => return self.wrong("not valid UTF-8"),
-            },
+        let text = match self.bytes(node)? {
+            None => return Ok(None),
+            Some(Cow::Borrowed(bytes)) => String::from_utf8_lossy(bytes),
+            Some(Cow::Owned(bytes)) => Cow::Owned(self.utf8(bytes)),
+        };
+        Ok(Some(text))
+    }
+
+    fn utf8(&mut self, bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap_or_else(|error| {
+            self.not_utf8.get_or_insert_with(|| path_text(&self.path));
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
         })
+    }
+
+    /// Ends the load if a text just read is not UTF-8: upstream takes any bytes, but not here.
+    pub(super) fn refuse_not_utf8(&self, text: &str) -> Result {
+        match self.not_utf8 {
+            Some(_) if text.contains(char::REPLACEMENT_CHARACTER) => self.wrong(NOT_UTF8),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn text(&mut self, node: &'n Node<'n>, slot: &mut Text) -> Result {
@@ -460,6 +465,24 @@ impl<'n, 'l> Decoder<'n, 'l> {
         self.bool(node, slot.get_or_insert(false))
     }
 
+    /// A whole number; fractions are cut off, as upstream.
+    pub(super) fn int(&mut self, node: &'n Node<'n>, slot: &mut i64) -> Result {
+        self.visit(node, |d, node| {
+            let value = match d.scalar(node)? {
+                Some(Scalar::Null) => Some(0),
+                Some(Scalar::Int(int)) => Some(int),
+                // The bound is 2⁶³, as upstream: the conversion saturates.
+                Some(Scalar::Float(float)) if float <= i64::MAX as f64 => Some(float as i64),
+                _ => None,
+            };
+            match value {
+                Some(value) => *slot = value,
+                None => d.wrong_type(node, "a whole number"),
+            }
+            Ok(())
+        })
+    }
+
     /// An unsigned number; fractions are cut off, as upstream.
     pub(super) fn uint(&mut self, node: &'n Node<'n>, slot: &mut u64) -> Result {
         self.visit(node, |d, node| {
@@ -499,8 +522,8 @@ impl<'n, 'l> Decoder<'n, 'l> {
         if self.is_unquoted_null(node)? {
             *slot = Duration::ZERO;
         } else if let Some(text) = self.string(node)? {
-            *slot =
-                duration::parse(&text).or_else(|error| self.wrong(format!("{text:?}: {error}")))?;
+            *slot = duration::parse(&text)
+                .or_else(|error| self.wrong(format!("{text}: {error}", text = quoted(&text))))?;
         }
         Ok(())
     }
@@ -510,7 +533,8 @@ impl<'n, 'l> Decoder<'n, 'l> {
         if self.visit(node, |d, node| Ok(d.scalar(node)? == Some(Scalar::Null)))? {
             *slot = 0;
         } else if let Some(text) = self.string(node)? {
-            *slot = size::parse(&text).or_else(|error| self.wrong(format!("{text:?}: {error}")))?;
+            *slot = size::parse(&text)
+                .or_else(|error| self.wrong(format!("{text}: {error}", text = quoted(&text))))?;
         }
         Ok(())
     }
@@ -543,10 +567,31 @@ impl<'n, 'l> Decoder<'n, 'l> {
                 Some(Scalar::Bool(value)) => Value::from(value),
                 Some(Scalar::Int(value)) => Value::from(value),
                 Some(Scalar::Uint(value)) => Value::from(value),
+                // As Go writes them.
+                Some(Scalar::Float(value)) if value.fract() == 0.0 && value.abs() < 1e15 => {
+                    Value::from(value as i64)
+                }
                 Some(Scalar::Float(value)) => Value::from(value),
                 Some(Scalar::Text(value)) => Value::from(value),
-                Some(Scalar::Binary(value)) => Value::from(String::from_utf8_lossy(&value)),
+                Some(Scalar::Binary(value)) => Value::from(d.utf8(value)),
             }),
         })
     }
+}
+
+fn path_text(path: &[Step<'_>]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Key(key) => {
+                text.push_str(if text.is_empty() { "" } else { "." });
+                // Keys are any text.
+                let shown = quoted(key);
+                let is_plain = shown.len() == key.len() + 2;
+                text.push_str(if is_plain { key } else { &shown });
+            }
+            Step::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text
 }

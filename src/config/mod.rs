@@ -9,6 +9,7 @@ mod job;
 mod loader;
 mod paths;
 pub mod print;
+mod remote;
 mod rules;
 mod scalar;
 mod sd;

@@ -1,5 +1,6 @@
 //! The values of scalar nodes as go-yaml v2 has them, tags and quotes considered; what plain text means is said in `wire::yaml`.
 
+use crate::model::quote::quoted;
 use crate::wire::yaml::{Data, Node, Style, resolve};
 use base64::Engine as _;
 
@@ -65,8 +66,9 @@ pub(super) fn resolve<'n>(node: &'n Node<'_>) -> Result<Option<Scalar<'n>>, Stri
     let short = tag.strip_prefix(TAGS).unwrap_or(tag);
     match value {
         _ if !fits => Err(format!(
-            "cannot decode {} `{text}` as a !!{short}",
-            value.tag()
+            "cannot decode {} {} as a !!{short}",
+            value.tag(),
+            quoted(text)
         )),
         Scalar::Int(int) if short == "float" => Ok(Some(Scalar::Float(int as f64))),
         value => Ok(Some(value)),

@@ -1,5 +1,6 @@
 //! URLs as far as a client needs them: split, resolve a redirect, print. Not a general URL library.
 
+use crate::model::quote::{quoted, without_password};
 use percent_encoding::percent_decode_str;
 use std::fmt;
 
@@ -24,7 +25,10 @@ impl Url {
     /// # Errors
     /// What Go's `url.Parse` or its HTTP client would refuse; the text has its form `parse "<url>": <why>`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let refuse = |why: &str| Err(format!("parse {text:?}: {why}"));
+        let refuse = |why: &str| {
+            let shown = quoted(&without_password(text));
+            Err(format!("parse {shown}: {why}"))
+        };
         if text.bytes().any(|b| b < b' ' || b == 0x7f) {
             return refuse("net/url: invalid control character in URL");
         }

@@ -50,8 +50,9 @@
 //! # Loading
 //!
 //! - `promop check` is the server's loader, not `promtool`: no linting, no look at the files that are named.
-//! - `rule_files`, `alerting`, `remote_read`, `storage` and the like have no effect. Unknown keys of the sections themselves are
-//!   refused, what stands deeper is not looked at.
+//! - `rule_files`, `alerting`, `remote_read`, `storage` and the like are checked as Prometheus does, and have no effect. How an entry
+//!   of `alertmanagers` is discovered is only looked at where promop knows the mechanism.
+//! - A second byte order mark is skipped or an error of another line than go-yaml's, which loses a character there.
 //! - In brackets and braces, plain text with a colon in front of a comma or bracket (`[a:,]`) is refused, and so is a tag without
 //!   a blank behind it (`[!!str,]`); go-yaml reads them. Quote the text. Old files of `additionalScrapeConfigs` likewise.
 //! - Where a text is no YAML in several places, the line named may be that of another error than go-yaml's. Behind an empty `{}` or

@@ -13,6 +13,7 @@ pub mod labels;
 pub mod metadata;
 pub mod name;
 pub mod nearest;
+pub mod quote;
 pub mod regexp;
 pub mod relabel;
 pub mod series;

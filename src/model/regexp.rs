@@ -11,6 +11,7 @@ pub use template::Template;
 
 use super::bounds::Exceeded;
 use super::labels::Text;
+use super::quote::quoted;
 use plain::Plain;
 use std::collections::HashMap;
 use std::fmt;
@@ -50,7 +51,9 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax { what, part } => write!(f, "error parsing regexp: {what}: `{part}`"),
+            Self::Syntax { what, part } => {
+                write!(f, "error parsing regexp: {what}: {}", quoted(part))
+            }
             Self::TooLong => write!(f, "regexp is longer than {MAX_PATTERN} bytes"),
             Self::TooDeep => write!(f, "regexp nests deeper than {MAX_DEPTH} levels"),
             Self::TooLarge => write!(

@@ -10,6 +10,7 @@ use super::select::{self, Choices};
 use super::settings::{Settings, Workload};
 use super::snapshot::{Namespace, Snapshot};
 use super::{AssetKind, Cause, Error, Fragment, Generated, Kind, Owner, Rejection, validate};
+use crate::model::quote::quoted;
 use crate::monitoring::KeySelector;
 use crate::wire::yaml::emit::Tree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -444,7 +445,9 @@ fn additional_jobs(
         },
         Some(Asset::Unavailable(reason)) => return refuse(reason.to_string()),
         Some(Asset::Absent) | None if optional => return Ok(Vec::new()),
-        Some(Asset::Absent) | None => return refuse(format!("secrets {name:?} not found")),
+        Some(Asset::Absent) | None => {
+            return refuse(format!("secrets {name} not found", name = quoted(name)));
+        }
     };
     let jobs = additional::jobs(text, cx, sharding)?
         .into_iter()

@@ -8,6 +8,7 @@ use super::spec::Spec;
 use super::version::{self, Version};
 use crate::kube::types::meta::LabelSelector;
 use crate::model::nearest::nearest;
+use crate::model::quote::quoted;
 use crate::model::size;
 use crate::monitoring;
 use serde_json::{Value, json};
@@ -83,7 +84,10 @@ impl Settings {
             let meant = nearest(unknown, HONOURED.iter().copied());
             let meant = meant.map(|meant| format!("; did you mean {meant}?"));
             let meant = meant.unwrap_or_default();
-            return Err(Error::new(format!("{unknown}: unknown field{meant}")));
+            return Err(Error::new(format!(
+                "{}: unknown field{meant}",
+                quoted(unknown)
+            )));
         }
         let negative = fields
             .iter()
@@ -168,7 +172,8 @@ impl Settings {
             && let Err(error) = size::parse(size)
         {
             return Err(Error::new(format!(
-                "enforcedBodySizeLimit: {size:?}: {error}"
+                "enforcedBodySizeLimit: {size}: {error}",
+                size = quoted(size)
             )));
         }
         if let Some(server) = &self.spec.apiserver_config {

@@ -66,7 +66,7 @@ fn documents(seed: u64, count: usize) -> Vec<String> {
     (0..count).map(one).collect()
 }
 
-/// Loads all of them.
+/// Loads all of them; what is printed of them loads to the same.
 fn load(documents: &[String]) {
     let cx = Context {
         path: "prometheus.yml",
@@ -75,9 +75,14 @@ fn load(documents: &[String]) {
     };
     let loaded = documents
         .iter()
-        .map(|text| config::load(text.as_bytes(), &cx));
-    let loaded = loaded.filter(Result::is_ok).count();
-    assert!(loaded > documents.len() / 16, "only {loaded} load");
+        .filter_map(|text| config::load(text.as_bytes(), &cx).ok());
+    let mut count = 0;
+    for config in loaded {
+        let text = config::print::document(&config);
+        crate::golden::config::loads_again(&Disk, &config, &text).unwrap();
+        count += 1;
+    }
+    assert!(count > documents.len() / 16, "only {count} load");
 }
 
 /// Loads and applies all cases of a file.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-mod config;
+pub mod config;
 mod discovery;
 pub mod generate;
 mod json;

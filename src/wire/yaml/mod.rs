@@ -2,6 +2,7 @@
 //! style (writing). serde's data model loses all three, and configurations need them: `yes` is not `"yes"`, errors name lines.
 
 pub mod emit;
+mod encoding;
 mod node;
 mod quick;
 pub mod resolve;

@@ -1,5 +1,6 @@
 //! The first document of a YAML text as a tree.
 
+use super::encoding::to_utf8;
 use super::quick;
 use libyaml_safer::{
     ErrorKind, Event, EventData, MappingStyle, Mark, Parser, ScalarStyle, SequenceStyle,
@@ -110,7 +111,7 @@ pub(super) fn parse_any(text: &[u8]) -> Result<Option<Node<'static>>, Error> {
 }
 
 fn compose(text: &[u8]) -> Result<Option<Node<'static>>, Error> {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let text = &*to_utf8(text)?;
     let closed = close_last_line(text);
     let mut input = closed.as_deref().unwrap_or(text);
     let mut composer = Composer {
@@ -136,8 +137,7 @@ fn compose(text: &[u8]) -> Result<Option<Node<'static>>, Error> {
 
 /// The reader (libyaml-safer 0.3) panics at a block that ends with the text: such a last line gets an end, a blank one is left out.
 fn close_last_line(text: &[u8]) -> Option<Vec<u8>> {
-    let is_utf16 = text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]);
-    if is_utf16 || matches!(text.last(), None | Some(b'\n' | b'\r')) {
+    if matches!(text.last(), None | Some(b'\n' | b'\r')) {
         return None;
     }
     let start = text.iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));

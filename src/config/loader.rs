@@ -410,7 +410,7 @@ impl Document {
         let Some(node) = node else {
             return Ok(document);
         };
-        if super::scalar::is_null(node.resolved()) {
+        if yaml::scalar::is_null(node.resolved()) {
             document.global = RawGlobal::zero();
             return Ok(document);
         }

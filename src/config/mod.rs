@@ -10,7 +10,6 @@ mod loader;
 mod paths;
 pub mod print;
 mod rules;
-mod scalar;
 mod sd;
 mod sections;
 mod selector;

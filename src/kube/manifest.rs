@@ -1,7 +1,7 @@
 //! Kubernetes objects from texts: YAML with several documents, JSON, `List` objects unpacked. Which files are read is
 //! decided by the caller.
 
-use crate::wire::yaml::serde::{Document, documents};
+use crate::wire::yaml::documents::{Document, documents};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
@@ -94,7 +94,8 @@ fn unpack(origin: String, mut value: Value, sink: &mut dyn FnMut(Result<Object, 
         let message = "not a Kubernetes object: it has no kind".to_owned();
         return sink(Err(Error { origin, message }));
     }
-    let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
+    let items = value.get_mut("items").and_then(Value::as_array_mut);
+    let Some(items) = items.map(std::mem::take) else {
         return sink(Ok(Object { origin, value }));
     };
     let api_version = text_at(&value, "/apiVersion").to_owned();

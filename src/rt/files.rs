@@ -2,8 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
 use std::sync::Arc;
+
+/// Linux on all processors that Rust's standard library supports there but MIPS and SPARC; the BSDs and macOS.
+const O_NONBLOCK: i32 = if cfg!(target_os = "linux") {
+    0o4000
+} else {
+    0x4
+};
 
 /// Where the bytes of referenced files come from.
 pub trait Files: Send + Sync + Debug {
@@ -62,4 +72,48 @@ impl Files for Disk {
     fn glob(&self, pattern: &str) -> io::Result<Vec<String>> {
         crate::rt::glob::glob(pattern)
     }
+}
+
+/// Opens a regular file, and nothing else: opening or reading a device or a FIFO may block for ever, or never end.
+///
+/// # Errors
+/// As the disk says, or what there is instead of a regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    // Looked at before, as opening a device may do something; and after, as another may have taken its place.
+    regular(&std::fs::metadata(path)?)?;
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(O_NONBLOCK).open(path)?;
+    regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Opens a file to add to its end, and creates it if need be. It may be a device or a FIFO; neither opening it nor writing to
+/// it waits for a reader.
+///
+/// # Errors
+/// As the disk says; a FIFO that nobody reads cannot be opened.
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let options = options.append(true).create(true);
+    options.custom_flags(O_NONBLOCK).open(path)
+}
+
+fn regular(metadata: &Metadata) -> io::Result<()> {
+    let kind = metadata.file_type();
+    if kind.is_file() {
+        return Ok(());
+    }
+    if kind.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    let what = if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Err(io::Error::other(format!(
+        "is {what}, a regular file is expected"
+    )))
 }

@@ -141,7 +141,7 @@ impl Settings {
         let said = fields.remove("prometheus").filter(|said| !said.is_null());
         let mut settings = Self::deserialize(&value).map_err(|error| {
             let error = in_short(&error.to_string());
-            wrong(match monitoring::culprit::<Self>(&value) {
+            wrong(match monitoring::culprit(&value, &|rest| Self::deserialize(rest).is_ok()) {
                 Some(path) => format!("{path}: {error}"),
                 None => error,
             })

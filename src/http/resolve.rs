@@ -2,6 +2,7 @@
 //! resolver on a few threads of its own, because it can neither be interrupted nor bounded in time: a scrape waits no longer
 //! than it may, and a name server that is down holds up nobody but those who need it.
 
+use super::cause;
 use super::connection::Interrupt;
 use super::error::Error;
 use crate::rt::clock::{Clock, SystemClock};
@@ -106,7 +107,7 @@ impl Resolver {
         let started = thread::detach("resolve", thread::STACK, move || {
             let answer = match (name.as_str(), 0).to_socket_addrs() {
                 Ok(addresses) => Ok(addresses.map(|a| a.ip()).collect()),
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(cause::io(&error)),
             };
             let at = SystemClock.now();
             shared

@@ -12,6 +12,7 @@ use super::status::{Board, Overview, Status};
 use super::supervisor::{Inputs, Supervisor, answer_requests};
 use crate::discovery::{self, Manager};
 use crate::exporters::Consumers;
+use crate::http::cause;
 use crate::http::server::Server;
 use crate::kube::Tuning;
 use crate::pdata::Consumer;
@@ -26,7 +27,8 @@ use crossbeam_channel::{Sender, bounded, never};
 use log::{error, info, warn};
 use parking_lot::Mutex;
 use std::fmt;
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -370,7 +372,7 @@ impl Drop for Running {
     }
 }
 
-pub(super) fn system(what: &str, error: std::io::Error) -> Error {
+pub(super) fn system(what: &str, error: io::Error) -> Error {
     Error::with(
         ErrorKind::System,
         format!("{what} cannot be started"),
@@ -379,20 +381,34 @@ pub(super) fn system(what: &str, error: std::io::Error) -> Error {
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).map_err(|error| {
-        Error::with(
-            ErrorKind::System,
-            format!("cannot listen on {address}"),
-            error,
-        )
+    let bound = TcpListener::bind(address).or_else(|error| {
+        let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
+        // A port that is taken is taken for IPv4, too; anything else means that there is no IPv6 here.
+        if address != all || error.kind() == io::ErrorKind::AddrInUse {
+            return Err(error);
+        }
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))
+    });
+    bound.map_err(|error| {
+        let what = format!(
+            "cannot listen on {address} (--web.listen-address, webListenAddress): {}",
+            cause::io(&error)
+        );
+        Error::new(ErrorKind::System, what)
     })
 }
 
 fn serve(listener: TcpListener, overview: &Arc<Overview>) -> Result<Server, Error> {
     let view = Arc::clone(overview);
     let handler = Arc::new(move |request: &_| admin::answer(request, &*view));
-    Server::start("admin", listener, Arc::clone(&overview.clock), handler)
-        .map_err(|error| system("admin server", error))
+    Server::start(
+        "admin",
+        listener,
+        Arc::clone(&overview.clock),
+        handler,
+        admin::is_large,
+    )
+    .map_err(|error| system("admin server", error))
 }
 
 fn pipeline(

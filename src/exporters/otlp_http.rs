@@ -1,7 +1,8 @@
 //! OTLP over HTTP with protobuf (opentelemetry-proto: docs/specification.md, OTLP/HTTP).
 
 use super::otlp::OtlpEncoders;
-use super::said::{cause, first_line, hint, shown};
+use super::said::{cause, first_line, hint};
+use crate::http::url::shown;
 use crate::http::agent;
 use crate::http::config::{Secret, Tls};
 use crate::http::error::Error;

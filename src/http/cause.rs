@@ -85,9 +85,7 @@ pub fn tls(error: &TlsError) -> String {
         | TlsError::PeerSentOversizedRecord
         | TlsError::PeerMisbehaved(_) => "the server does not keep to the TLS protocol".to_owned(),
         TlsError::UnsupportedNameType => "the server's name is not a valid name for TLS".to_owned(),
-        TlsError::NoApplicationProtocol => {
-            refusal(AlertDescription::NoApplicationProtocol).to_owned()
-        }
+        TlsError::NoApplicationProtocol => refusal(AlertDescription::NoApplicationProtocol),
         TlsError::InappropriateMessage { .. } | TlsError::InappropriateHandshakeMessage { .. } => {
             "the server does not keep to the TLS protocol".to_owned()
         }

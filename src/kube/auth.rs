@@ -2,7 +2,6 @@
 
 use super::config::{Auth, Config, Exec};
 use super::decode::decode;
-use super::error::Error;
 use crate::http::config::Secret;
 use crate::rt::clock::Clock;
 use crate::rt::thread::{Crew, STACK};

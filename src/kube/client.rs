@@ -6,9 +6,9 @@ use super::config::{Auth, Config, ConfigError};
 use super::error::{Error, Status};
 use super::list::{self, Budget, Failure, ListMeta, MAX_OBJECT};
 use super::types::kind::Kind;
-use crate::http::{agent, cause};
 use crate::http::config::Secret;
 use crate::http::tls;
+use crate::http::{agent, cause};
 use crate::rt::clock::Clock;
 use crate::rt::files::Disk;
 use parking_lot::Mutex;
@@ -419,11 +419,10 @@ impl WatchStream {
         } else {
             "the stream was cut in the middle of an event"
         };
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem))
+        Err(io::Error::new(ErrorKind::UnexpectedEof, problem))
     }
 }
 /// Whether the other side had closed the connection.
 fn is_closed(error: &ureq::Error) -> bool {
     matches!(error, ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof)
 }
-

@@ -1,7 +1,7 @@
 //! How to reach an API server: values, read from a pod's mounted files or from kubeconfig files ([`super::kubeconfig`]).
 
-use super::folder::reason;
 use crate::http::config::{Secret, Tls};
+use crate::rt::files::reason;
 use std::fmt;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! From JSON to a type, with errors that name the field.
 
-use crate::wire::yaml::json;
+use crate::wire::yaml::scalar;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub(crate) fn normalize(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(normalize),
         Value::Number(number) if number.is_f64() => {
-            if let Some(whole) = number.as_f64().and_then(json::whole) {
+            if let Some(whole) = number.as_f64().and_then(scalar::whole) {
                 *value = whole;
             }
         }

@@ -8,13 +8,13 @@ use super::manifest;
 use super::selectors::FieldSelector;
 use super::types::kind::Kind;
 use super::types::object::{Key, Object};
-use crate::rt::files::open_regular;
+use crate::rt::files::{open_regular, reason};
 use crate::wire::yaml::documents;
 use log::{info, warn};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -295,18 +295,6 @@ pub fn read_text(path: &Path) -> Result<String, String> {
         Ok(_) => Err(format!("larger than {} MiB", MAX_FILE >> 20)),
         Err(error) => Err(reason(&error)),
     }
-}
-
-/// What the system says, without its number.
-pub(crate) fn reason(error: &io::Error) -> String {
-    if error.kind() == io::ErrorKind::WouldBlock {
-        return "nothing to read yet: a regular file is expected".to_owned();
-    }
-    let text = error.to_string();
-    text.split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
 }
 
 fn read_file(path: &Path, stamp: Stamp, last: Option<File>) -> File {

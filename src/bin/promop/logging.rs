@@ -34,7 +34,7 @@ pub(crate) fn start(level: Option<LevelFilter>, filter: Option<&str>) {
 
 fn configured(level: Option<LevelFilter>, filter: Option<&str>) -> Builder {
     let parts = || filter.into_iter().flat_map(|filter| filter.split(','));
-    let general = parts().filter_map(|part| part.trim().parse().ok()).last();
+    let general = parts().rev().find_map(|part| part.trim().parse().ok());
     let named: Vec<_> = parts()
         .filter(|part| part.trim().parse::<LevelFilter>().is_err())
         .collect();

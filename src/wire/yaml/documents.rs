@@ -32,12 +32,8 @@ impl Document<'_> {
 
     /// Whether it looks like JSON.
     pub fn is_json_object(&self) -> bool {
-        is_json_object(self.text)
+        json::is_json_object(self.text)
     }
-}
-
-pub(super) fn is_json_object(text: &str) -> bool {
-    text.trim_start().starts_with('{')
 }
 
 /// The text of a file: UTF-8, or UTF-16 that says so, as YAML allows.
@@ -115,7 +111,7 @@ fn split(text: &str) -> Vec<(usize, &str)> {
 fn json_values(text: &str) -> Vec<&str> {
     let mut values = Vec::new();
     let mut rest = text;
-    while is_json_object(rest) {
+    while json::is_json_object(rest) {
         let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
         if !matches!(stream.next(), Some(Ok(_))) {
             break;

@@ -2,9 +2,9 @@
 //! turned into JSON by `sigs.k8s.io/yaml` (yaml.go, `YAMLToJSON`). Of equal keys the last one holds.
 
 use super::aliasing::Aliasing;
+use super::emit;
 use super::node::{Data, Error, Node, parse};
 use super::scalar::{self, Scalar, is_merge};
-use super::{documents::is_json_object, emit};
 use serde_json::{Map, Value};
 
 /// As deep as `serde_json` reads: aliases in aliases could nest without end.
@@ -27,17 +27,9 @@ pub fn read(text: &str) -> Result<Value, Error> {
     }
 }
 
-/// A whole number that is written as another one, such as `50.0` or `1e+06`, as Go's `encoding/json` prints it.
-pub fn whole(float: f64) -> Option<Value> {
-    if float.fract() != 0.0 {
-        None
-    } else if float >= i64::MIN as f64 && float < i64::MAX as f64 {
-        Some(Value::from(float as i64))
-    } else if float >= 0.0 && float < u64::MAX as f64 {
-        Some(Value::from(float as u64))
-    } else {
-        None
-    }
+/// Whether a text looks like a JSON object.
+pub(super) fn is_json_object(text: &str) -> bool {
+    text.trim_start().starts_with('{')
 }
 
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! The values of scalar nodes as go-yaml v2 has them, tags and quotes considered; what plain text means is said
 //! in [`super::resolve`].
 
-use super::{Data, Node, Style, json, resolve};
+use super::{Data, Node, Style, resolve};
 use crate::model::quote::quoted;
 use base64::Engine as _;
 use serde_json::Value;
@@ -45,11 +45,25 @@ impl Scalar<'_> {
             Self::Bool(value) => Value::from(value),
             Self::Int(value) => Value::from(value),
             Self::Uint(value) => Value::from(value),
-            Self::Float(value) => json::whole(value)
-                .or_else(|| serde_json::Number::from_f64(value).map(Value::Number))?,
+            Self::Float(value) => {
+                whole(value).or_else(|| serde_json::Number::from_f64(value).map(Value::Number))?
+            }
             Self::Text(value) => Value::from(value),
             Self::Binary(value) => Value::from(String::from_utf8_lossy(&value)),
         })
+    }
+}
+
+/// A whole number that is written as another one, such as `50.0` or `1e+06`, as Go's `encoding/json` prints it.
+pub fn whole(float: f64) -> Option<Value> {
+    if float.fract() != 0.0 {
+        None
+    } else if float >= i64::MIN as f64 && float < i64::MAX as f64 {
+        Some(Value::from(float as i64))
+    } else if float >= 0.0 && float < u64::MAX as f64 {
+        Some(Value::from(float as u64))
+    } else {
+        None
     }
 }
 

@@ -74,7 +74,7 @@ fn certificates() {
     // A certificate that says it is a CA, and that a CA has signed, is a server's nevertheless, if the name is right.
     let authority_too = authority.issue_authority("127.0.0.1");
     check_tls(&authority_too, None, ca(), true);
-    check_tls(&authority_too, None, others.clone(), false);
+    check_tls(&authority_too, None, others, false);
     check_tls(
         &authority.issue_authority("elsewhere.test"),
         None,

@@ -14,6 +14,7 @@ PATHS = {
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "Event": "/apis/events.k8s.io/v1/namespaces/{}/events",
     "EndpointSlice": "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices",
     "Namespace": "/api/v1/namespaces",
     "Pod": "/api/v1/namespaces/{}/pods",
@@ -113,6 +114,10 @@ class Cluster:
         except Refused as refused:
             if refused.status != 404:
                 raise
+
+    def items(self, kind, namespace):
+        """All objects of a kind in a namespace."""
+        return json.loads(self.request("GET", PATHS[kind].format(namespace)))["items"]
 
     def served(self, kind, namespace, seconds):
         """Waits until a kind is served (a new definition takes a moment)."""

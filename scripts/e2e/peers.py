@@ -12,18 +12,19 @@ import urllib.request
 class Forwarder:
     """A TCP port that leads to the API server until it is cut."""
 
-    def __init__(self, host, port):
+    def __init__(self, host, port, address="127.0.0.1", own_port=0):
         self.to = (host, port)
+        self.address = address
         self.lock = threading.Lock()
         self.open = set()
         self.listener = None
-        self.port = 0
+        self.port = own_port
         self.heal()
 
     def heal(self):
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
+        listener.bind((self.address, self.port))
         listener.listen(64)
         self.port = listener.getsockname()[1]
         self.listener = listener

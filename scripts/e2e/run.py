@@ -22,6 +22,7 @@ NODE = "10.244.0.10"
 NODE_MOVED = "10.244.0.11"
 APP = "10.244.0.20"
 ELSEWHERE = "10.244.0.30"
+API = "10.244.0.40"
 INTERVAL = 1.0
 PAGE = "# HELP app_requests Requests.\n# TYPE app_requests counter\napp_requests_total{code=\"200\"} 42\n# TYPE app_temperature gauge\napp_temperature 21.5\n"
 
@@ -166,8 +167,8 @@ def clean(cluster):
     for kind, name in (("ClusterRole", "promop"), ("ClusterRoleBinding", "promop")):
         cluster.delete(kind, name)
     for namespace, kind, name in (
-        (A, "ServiceMonitor", "node-exporter"), (A, "ServiceMonitor", "broken"),
-        (B, "PodMonitor", "app"), (C, "PodMonitor", "app"),
+        (A, "ServiceMonitor", "node-exporter"), (A, "ServiceMonitor", "broken"), (A, "ServiceMonitor", "outside"),
+        (B, "PodMonitor", "app"), (C, "PodMonitor", "app"), (C, "ServiceMonitor", "api"), (C, "ServiceMonitor", "broken"),
     ):
         try:
             cluster.delete(kind, name, namespace)
@@ -265,6 +266,19 @@ def a_monitor_is_deleted(cluster, promop, app):
     check("without stale markers, as upstream", gone and not stale, stale[:1])
 
 
+def a_monitor_looks_outside_the_scope(cluster, promop):
+    """Its namespaceSelector names a namespace that --namespaces does not: said, and nobody waits for it."""
+    cluster.apply(
+        "ServiceMonitor", "outside", A,
+        spec={"selector": {}, "namespaceSelector": {"matchNames": [C]}, "endpoints": [{"port": "metrics"}]},
+    )
+    told = within(8, lambda: f"namespace {C} is not read" in promop.get("/api/v1/monitors")[1])
+    check("a monitor that selects a namespace outside the scope says so", told, promop.get("/api/v1/monitors")[1][-1000:])
+    check("and does not hold up readiness", promop.ready(), promop.get("/-/ready"))
+    check("the log has it once", promop.log().count(f"namespace {C} is not read") == 1, promop.log()[-2000:])
+    cluster.delete("ServiceMonitor", "outside", A)
+
+
 def the_api_server_is_away(cluster, promop, forwarder, moved, app):
     began = time.monotonic()
     forwarder.cut()
@@ -300,14 +314,41 @@ def audit(began):
     check("the audit log has no list or watch of Secrets", verbs == {"get"}, verbs)
 
 
+def the_api_server_is_scraped(cluster, promop):
+    """The API server's own metrics, with the rights and the token of promop's service account."""
+    Forwarder(cluster.host, cluster.port, API, 6443)
+    cluster.apply("Service", "api", C, labels={"app": "api"}, spec={"ports": [{"name": "https", "port": 6443}]})
+    cluster.apply(
+        "EndpointSlice", "api-1", C, labels={"kubernetes.io/service-name": "api", "app": "api"}, addressType="IPv4",
+        endpoints=[{"addresses": [API], "conditions": {"ready": True}}], ports=[{"name": "https", "port": 6443, "protocol": "TCP"}],
+    )
+    mounted = "/var/run/secrets/kubernetes.io/serviceaccount"
+    endpoint = {
+        "port": "https", "scheme": "https", "interval": "5s", "scrapeTimeout": "5s", "bearerTokenFile": f"{mounted}/token",
+        "tlsConfig": {"caFile": f"{mounted}/ca.crt", "serverName": cluster.host},
+    }
+    cluster.apply("ServiceMonitor", "api", C, spec={"selector": {"matchLabels": {"app": "api"}}, "endpoints": [endpoint]})
+    found = within(20, lambda: promop.sink.find("process_start_time_seconds", server_address=API))
+    check("the API server's /metrics are scraped with the rights of cluster.yaml", found, (promop.targets(), promop.log()[-2000:]))
+
+
+def events_arrive(cluster, promop):
+    monitor(cluster, C, "broken", port="metrics", scrapeTimeout="10s")
+    about = lambda event: event["regarding"]["name"] == "broken" and event["reason"] == "InvalidConfiguration"
+    found = within(10, lambda: [event for event in cluster.items("Event", C) if about(event)])
+    check("a rejected monitor gets its Event", found, promop.log()[-2000:])
+    if found:
+        print(f"     {found[0]['note']}")
+
+
 def in_cluster(cluster, program, forwarder, folder, elsewhere):
-    """Without a flag, as a pod runs it: the service account's files stand where the kubelet puts them."""
+    """As a pod runs it, with --events: the service account's files stand where the kubelet puts them."""
     # A mount namespace with an empty /run, so that nothing of this machine is touched.
     script = """mount -t tmpfs tmpfs "$(readlink -f /var/run)" && mkdir -p /var/run/secrets/kubernetes.io &&
         cp -r "$1" /var/run/secrets/kubernetes.io/serviceaccount && shift && exec "$@" """
     before = ["unshare", "-m", "sh", "-c", script, "sh", str(folder)]
     environment = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(forwarder.port)}
-    promop = Promop(program, [], 9099, environment, before)
+    promop = Promop(program, ["run", "--events"], 9099, environment, before)
     missing = within(20, lambda: next(iter(re.findall(r"servicemonitors", promop.get("/-/ready")[1])), None))
     check("in-cluster, without the right to list: not ready, and the reason is named", missing, promop.get("/-/ready"))
     pod_monitor(cluster, C, "app")
@@ -317,6 +358,8 @@ def in_cluster(cluster, program, forwarder, folder, elsewhere):
     check("it heals once the right is there", within(60, promop.ready), promop.get("/-/ready"))
     found = within(10, lambda: promop.sink.find("app_temperature", server_address=ELSEWHERE))
     check("without a flag it scrapes every namespace", found, promop.targets())
+    the_api_server_is_scraped(cluster, promop)
+    events_arrive(cluster, promop)
     check("and ends with 0", promop.stop(14) == 0)
 
 
@@ -373,6 +416,7 @@ def main():
         a_broken_monitor_harms_nobody(cluster, promop, node, app)
         endpoints_change(cluster, promop, node, moved)
         a_monitor_is_deleted(cluster, promop, app)
+        a_monitor_looks_outside_the_scope(cluster, promop)
         the_api_server_is_away(cluster, promop, forwarder, moved, app)
         check("a namespace without rights is left alone", not elsewhere.log, elsewhere.log)
         check("ends with 0 after SIGTERM", promop.stop(14) == 0)

@@ -1,12 +1,12 @@
 //! HTTP client settings: decoding and validation (prometheus/common: config/http_config.go, headers.go).
 
 use super::decode::{Decoder, Result, Shape};
-use super::scalar;
 use super::url;
 use crate::http::config::{
     Authorization, BasicAuth, Config, Header, OAuth2, Proxy, Secret, Tls, TlsVersion,
 };
-use crate::wire::yaml::Node;
+use crate::model::quote::{quoted, without_password};
+use crate::wire::yaml::{Node, scalar};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) struct RawClient {
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// Headers that a configuration may not set.
-const RESERVED: [&str; 18] = [
+pub(super) const RESERVED: [&str; 18] = [
     "Authorization",
     "Host",
     "Content-Encoding",
@@ -88,6 +88,14 @@ impl RawClient {
     /// Whether anything differs from the defaults.
     pub(super) fn is_custom(&self) -> bool {
         self.is_said && (self.has_connect_header || self.config != Config::default())
+    }
+
+    /// How many kinds of authentication there are, once validated.
+    pub(super) fn authentications(&self) -> usize {
+        let config = &self.config;
+        usize::from(config.basic_auth.is_some())
+            + usize::from(config.authorization.is_some())
+            + usize::from(config.oauth2.is_some())
     }
 
     /// The settings, `plain` if nothing was written.
@@ -243,7 +251,7 @@ fn validate_proxy(d: &Decoder<'_, '_>, proxy: &Proxy) -> Result {
 }
 
 /// A pointer upstream: null is `None`, everything else `Some`.
-fn optional<'n, 'l, T: Default>(
+pub(super) fn optional<'n, 'l, T: Default>(
     d: &mut Decoder<'n, 'l>,
     node: &'n Node<'n>,
     slot: &mut Option<T>,
@@ -347,7 +355,7 @@ fn oauth2<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, oauth2: &mut OAuth2) 
     Ok(())
 }
 
-fn string_map<'n>(
+pub(super) fn string_map<'n>(
     d: &mut Decoder<'n, '_>,
     node: &'n Node<'n>,
     slot: &mut BTreeMap<Box<str>, Box<str>>,
@@ -378,7 +386,7 @@ fn claims<'n>(
     Ok(())
 }
 
-fn tls<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, tls: &mut Tls) -> Result {
+pub(super) fn tls<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, tls: &mut Tls) -> Result {
     if d.is_null(node)? {
         *tls = Tls::default();
         return Ok(());
@@ -446,7 +454,8 @@ fn tls_version<'n>(
             "TLS13" => TlsVersion::Tls13,
             _ => {
                 return d.wrong(format!(
-                    "unknown TLS version: {text} (one of TLS10, TLS11, TLS12, TLS13)"
+                    "unknown TLS version: {} (one of TLS10, TLS11, TLS12, TLS13)",
+                    quoted(&text)
                 ));
             }
         });
@@ -490,8 +499,12 @@ pub(super) fn url_field<'n>(
         return Ok(());
     }
     if let Some(text) = d.string(node)? {
-        let parsed =
-            url::parse(&text).or_else(|what| d.wrong(format!("{text:?} is no URL: {what}")))?;
+        let parsed = url::parse(&text).or_else(|what| {
+            d.wrong(format!(
+                "{text} is no URL: {what}",
+                text = quoted(&without_password(&text))
+            ))
+        })?;
         *slot = Some(parsed.to_string().into());
     }
     Ok(())

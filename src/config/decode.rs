@@ -1,12 +1,14 @@
 //! Strict decoding of nodes, as go-yaml v2 does it for Prometheus: type errors, unknown and duplicate keys are collected with
 //! their lines; a value that is wrong in itself (a duration, a regular expression) ends the load at once; null sets zero.
 
-use super::loader::Loader;
-use super::scalar::{self, Scalar, is_merge, is_null_word};
+use super::loader::{Loader, invalid};
 use super::{Error, Stage};
 use crate::model::duration;
 use crate::model::labels::Text;
+use crate::model::quote::quoted;
 use crate::model::size;
+use crate::wire::yaml::aliasing::Aliasing;
+use crate::wire::yaml::scalar::{self, Scalar, is_merge, is_null_word};
 use crate::wire::yaml::{Data, Node, Style};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -21,14 +23,14 @@ type Entry<'d, 'n, 'l> =
 pub(super) struct Decoder<'n, 'l> {
     pub(super) loader: &'l mut Loader,
     problems: Vec<Problem>,
+    /// Where the first string stands that is not UTF-8.
+    not_utf8: Option<String>,
     path: Vec<Step<'n>>,
     /// The nodes that are being decoded, from the root down.
     open: Vec<&'n Node<'n>>,
     /// Aliases of open nodes that are being followed.
     loops: Vec<&'n Node<'n>>,
-    visits: u64,
-    visits_by_alias: u64,
-    alias_depth: u32,
+    aliasing: Aliasing,
 }
 
 /// A collected error.
@@ -37,6 +39,8 @@ struct Problem {
     path: String,
     message: String,
 }
+
+const NOT_UTF8: &str = "not valid UTF-8";
 
 #[derive(Clone)]
 enum Step<'n> {
@@ -60,12 +64,11 @@ impl<'n, 'l> Decoder<'n, 'l> {
         Self {
             loader,
             problems: Vec::new(),
+            not_utf8: None,
             path: Vec::new(),
             open: Vec::new(),
             loops: Vec::new(),
-            visits: 0,
-            visits_by_alias: 0,
-            alias_depth: 0,
+            aliasing: Aliasing::default(),
         }
     }
 
@@ -77,7 +80,10 @@ impl<'n, 'l> Decoder<'n, 'l> {
     /// All collected errors as one, if there are any.
     pub(super) fn finish(self) -> Result {
         let Some(first) = self.problems.first() else {
-            return Ok(());
+            return match self.not_utf8 {
+                None => Ok(()),
+                Some(path) => Err(invalid(path, NOT_UTF8.to_owned())),
+            };
         };
         let rest = self.problems.iter().skip(1);
         let more: String = rest
@@ -100,7 +106,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     pub(super) fn wrong<T>(&self, message: impl Into<String>) -> Result<T> {
         Err(Error {
             stage: Stage::Value,
-            path: self.path_text(),
+            path: path_text(&self.path),
             lines: Vec::new(),
             message: message.into(),
         })
@@ -109,33 +115,19 @@ impl<'n, 'l> Decoder<'n, 'l> {
     fn broken<T>(&self, message: impl Into<String>) -> Result<T> {
         Err(Error {
             stage: Stage::Decode,
-            path: self.path_text(),
+            path: path_text(&self.path),
             lines: Vec::new(),
             message: message.into(),
         })
     }
 
     pub(super) fn note(&mut self, line: u32, message: impl Into<String>) {
-        let path = self.path_text();
+        let path = path_text(&self.path);
         self.problems.push(Problem {
             line,
             path,
             message: message.into(),
         });
-    }
-
-    fn path_text(&self) -> String {
-        let mut text = String::new();
-        for step in &self.path {
-            match step {
-                Step::Key(key) => {
-                    text.push_str(if text.is_empty() { "" } else { "." });
-                    text.push_str(key);
-                }
-                Step::Index(index) => text.push_str(&format!("[{index}]")),
-            }
-        }
-        text
     }
 
     /// Notes that a node has the wrong type.
@@ -158,13 +150,13 @@ impl<'n, 'l> Decoder<'n, 'l> {
                 } else {
                     ""
                 };
-                format!("{tag} `{}`", text.chars().take(40).collect::<String>())
+                format!("{tag} {}", quoted(text))
             }
         };
         self.note(node.line, format!("{found} where {want} is expected"));
     }
 
-    /// Follows aliases and counts, so that a small document cannot become endless work (go-yaml: decode.go, `unmarshal`).
+    /// Follows aliases and counts.
     pub(super) fn visit<T>(
         &mut self,
         node: &'n Node<'n>,
@@ -180,7 +172,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
             if !node.is_marked() {
                 self.count()?;
                 aliases += 1;
-                self.alias_depth += 1;
+                self.aliasing.enter();
             }
             node = target;
         }
@@ -189,7 +181,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
         let result = then(self, node);
         self.open.pop();
         self.loops.truncate(loops);
-        self.alias_depth -= aliases;
+        self.aliasing.leave(aliases);
         result
     }
 
@@ -210,14 +202,8 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     fn count(&mut self) -> Result {
-        self.visits += 1;
-        self.visits_by_alias += u64::from(self.alias_depth > 0);
-        if self.visits_by_alias > 100 && self.visits > 1000 {
-            let over = (self.visits as f64 - 400_000.0).clamp(0.0, 3_600_000.0);
-            let allowed = 0.99 - 0.89 * over / 3_600_000.0;
-            if self.visits_by_alias as f64 / self.visits as f64 > allowed {
-                return self.broken("document contains excessive aliasing");
-            }
+        if self.aliasing.is_excessive() {
+            return self.broken("document contains excessive aliasing");
         }
         Ok(())
     }
@@ -242,7 +228,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
                     continue;
                 };
                 if seen.contains(&name) {
-                    d.note(key.line, format!("field {name} already set"));
+                    d.note(key.line, format!("field {} already set", quoted(&name)));
                     continue;
                 }
                 d.path.push(Step::Key(name.clone()));
@@ -355,7 +341,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     /// The same for types that also decode text, which a quoted null is.
-    fn is_unquoted_null(&mut self, node: &'n Node<'n>) -> Result<bool> {
+    pub(super) fn is_unquoted_null(&mut self, node: &'n Node<'n>) -> Result<bool> {
         let node = node.resolved();
         match &node.data {
             _ if !scalar::is_null(node) => return Ok(false),
@@ -395,19 +381,29 @@ impl<'n, 'l> Decoder<'n, 'l> {
         })
     }
 
-    /// A string. `None`: it is none, which has been noted.
+    /// A string. `None`: it is none, which has been noted. Upstream takes any bytes, and goes on to what else is wrong.
     pub(super) fn string(&mut self, node: &'n Node<'n>) -> Result<Option<Cow<'n, str>>> {
-        Ok(match self.bytes(node)? {
-            None => None,
-            Some(Cow::Borrowed(bytes)) => match std::str::from_utf8(bytes) {
-                Ok(text) => Some(Cow::Borrowed(text)),
-                Err(_) => return self.wrong("not valid UTF-8"),
-            },
-            Some(Cow::Owned(bytes)) => match String::from_utf8(bytes) {
-                Ok(text) => Some(Cow::Owned(text)),
-                Err(_) => return self.wrong("not valid UTF-8"),
-            },
+        let text = match self.bytes(node)? {
+            None => return Ok(None),
+            Some(Cow::Borrowed(bytes)) => String::from_utf8_lossy(bytes),
+            Some(Cow::Owned(bytes)) => Cow::Owned(self.utf8(bytes)),
+        };
+        Ok(Some(text))
+    }
+
+    fn utf8(&mut self, bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap_or_else(|error| {
+            self.not_utf8.get_or_insert_with(|| path_text(&self.path));
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
         })
+    }
+
+    /// Ends the load if a text just read is not UTF-8: upstream takes any bytes, but not here.
+    pub(super) fn refuse_not_utf8(&self, text: &str) -> Result {
+        match self.not_utf8 {
+            Some(_) if text.contains(char::REPLACEMENT_CHARACTER) => self.wrong(NOT_UTF8),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn text(&mut self, node: &'n Node<'n>, slot: &mut Text) -> Result {
@@ -460,6 +456,24 @@ impl<'n, 'l> Decoder<'n, 'l> {
         self.bool(node, slot.get_or_insert(false))
     }
 
+    /// A whole number; fractions are cut off, as upstream.
+    pub(super) fn int(&mut self, node: &'n Node<'n>, slot: &mut i64) -> Result {
+        self.visit(node, |d, node| {
+            let value = match d.scalar(node)? {
+                Some(Scalar::Null) => Some(0),
+                Some(Scalar::Int(int)) => Some(int),
+                // The bound is 2⁶³, as upstream: the conversion saturates.
+                Some(Scalar::Float(float)) if float <= i64::MAX as f64 => Some(float as i64),
+                _ => None,
+            };
+            match value {
+                Some(value) => *slot = value,
+                None => d.wrong_type(node, "a whole number"),
+            }
+            Ok(())
+        })
+    }
+
     /// An unsigned number; fractions are cut off, as upstream.
     pub(super) fn uint(&mut self, node: &'n Node<'n>, slot: &mut u64) -> Result {
         self.visit(node, |d, node| {
@@ -499,8 +513,8 @@ impl<'n, 'l> Decoder<'n, 'l> {
         if self.is_unquoted_null(node)? {
             *slot = Duration::ZERO;
         } else if let Some(text) = self.string(node)? {
-            *slot =
-                duration::parse(&text).or_else(|error| self.wrong(format!("{text:?}: {error}")))?;
+            *slot = duration::parse(&text)
+                .or_else(|error| self.wrong(format!("{text}: {error}", text = quoted(&text))))?;
         }
         Ok(())
     }
@@ -510,7 +524,8 @@ impl<'n, 'l> Decoder<'n, 'l> {
         if self.visit(node, |d, node| Ok(d.scalar(node)? == Some(Scalar::Null)))? {
             *slot = 0;
         } else if let Some(text) = self.string(node)? {
-            *slot = size::parse(&text).or_else(|error| self.wrong(format!("{text:?}: {error}")))?;
+            *slot = size::parse(&text)
+                .or_else(|error| self.wrong(format!("{text}: {error}", text = quoted(&text))))?;
         }
         Ok(())
     }
@@ -539,14 +554,26 @@ impl<'n, 'l> Decoder<'n, 'l> {
                 Ok(Value::Object(map))
             }
             _ => Ok(match d.scalar(node)? {
-                None | Some(Scalar::Null) => Value::Null,
-                Some(Scalar::Bool(value)) => Value::from(value),
-                Some(Scalar::Int(value)) => Value::from(value),
-                Some(Scalar::Uint(value)) => Value::from(value),
-                Some(Scalar::Float(value)) => Value::from(value),
-                Some(Scalar::Text(value)) => Value::from(value),
-                Some(Scalar::Binary(value)) => Value::from(String::from_utf8_lossy(&value)),
+                Some(Scalar::Binary(value)) => Value::from(d.utf8(value)),
+                other => other.and_then(Scalar::into_json).unwrap_or_default(),
             }),
         })
     }
+}
+
+fn path_text(path: &[Step<'_>]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Key(key) => {
+                text.push_str(if text.is_empty() { "" } else { "." });
+                // Keys are any text.
+                let shown = quoted(key);
+                let is_plain = shown.len() == key.len() + 2;
+                text.push_str(if is_plain { key } else { &shown });
+            }
+            Step::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text
 }

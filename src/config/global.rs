@@ -5,6 +5,7 @@ use super::job::protocols;
 use super::{Global, Limits, ScrapeProtocol};
 use crate::model::labels::Labels;
 use crate::model::name::ValidationScheme;
+use crate::model::quote::quoted;
 use crate::wire::yaml::Node;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -137,10 +138,13 @@ impl RawGlobal {
     fn complete(&mut self, d: &Decoder<'_, '_>, words: Option<Vec<Box<str>>>) -> Result {
         let global = &mut self.global;
         let scheme = *global.validation_scheme.get_or_insert_default();
-        for name in self.external_labels.keys() {
+        for (name, value) in &self.external_labels {
+            d.refuse_not_utf8(name)?;
+            d.refuse_not_utf8(value)?;
             if !scheme.is_label_name(name) {
                 return d.wrong(format!(
-                    "external_labels: {name:?} is not a valid label name"
+                    "external_labels: {name} is not a valid label name",
+                    name = quoted(name)
                 ));
             }
         }
@@ -184,7 +188,8 @@ pub(super) fn scheme<'n>(
             "legacy" => *slot = Some(ValidationScheme::Legacy),
             _ => {
                 return d.wrong(format!(
-                    "unrecognized ValidationScheme: {word:?} (one of utf8, legacy)"
+                    "unrecognized ValidationScheme: {word} (one of utf8, legacy)",
+                    word = quoted(&word)
                 ));
             }
         }

@@ -5,10 +5,11 @@ use super::decode::{Decoder, Result, Shape};
 use super::global::scheme;
 use super::loader::Loader;
 use super::rules::{self, RawRules};
-use super::sd::RawDiscovery;
+use super::sd::{self, RawDiscovery};
 use super::{Global, Limits, ScrapeConfig, ScrapeProtocol, SdConfig};
 use crate::model::labels::Text;
 use crate::model::name::{EscapingScheme, ValidationScheme};
+use crate::model::quote::quoted;
 use crate::wire::yaml::Node;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -110,7 +111,9 @@ impl RawJob {
         }
         job.discovery = std::mem::take(&mut job.raw_discovery).finish(d)?;
         job.client.validate(d)?;
-        job.check_static_targets(d)?;
+        if job.relabel.is_empty() {
+            sd::check_static_targets(d, &job.discovery)?;
+        }
         if job.relabel.iter().any(Option::is_none) {
             return d.wrong("empty or null target relabeling rule in scrape config");
         }
@@ -178,27 +181,6 @@ impl RawJob {
         Ok(())
     }
 
-    /// Without relabelling, nobody can turn a URL into an address.
-    fn check_static_targets(&self, d: &Decoder<'_, '_>) -> Result {
-        if !self.relabel.is_empty() {
-            return Ok(());
-        }
-        let groups = self.discovery.iter().flat_map(|sd| match sd {
-            SdConfig::Static(groups) => groups.as_slice(),
-            _ => &[],
-        });
-        for target in groups.flat_map(|group| &group.targets) {
-            let address = target.get("__address__").unwrap_or_default();
-            if address.contains(&b'/') {
-                return d.wrong(format!(
-                    "{:?} is not a valid hostname",
-                    String::from_utf8_lossy(address)
-                ));
-            }
-        }
-        Ok(())
-    }
-
     /// Inherits from `global` and checks what belongs together.
     ///
     /// # Errors
@@ -208,7 +190,7 @@ impl RawJob {
         global: &Global,
         loader: &mut Loader,
     ) -> std::result::Result<ScrapeConfig, String> {
-        let for_job = format!("for scrape config with job name {:?}", self.job_name);
+        let for_job = format!("for scrape config with job name {}", quoted(&self.job_name));
         let interval = if self.interval.is_zero() {
             global.scrape_interval
         } else {
@@ -313,8 +295,7 @@ impl RawJob {
             EscapingScheme::from_word(word).ok_or_else(|| {
                 format!(
                     "unknown {whose} name escaping method specified, must be one of 'allow-utf-8', 'underscores', 'dots', or \
-                     'values', got {word:?}"
-                )
+                     'values', got {word}", word = quoted(word))
             })
         };
         let fitting = |scheme| match scheme {
@@ -406,8 +387,9 @@ impl ScrapeProtocol {
         found.map(|(protocol, _)| *protocol).ok_or_else(|| {
             let known: Vec<_> = Self::WORDS.iter().map(|(_, word)| *word).collect();
             format!(
-                "unknown scrape protocol {word:?}, supported: {}",
-                known.join(", ")
+                "unknown scrape protocol {word}, supported: {}",
+                known.join(", "),
+                word = quoted(word)
             )
         })
     }
@@ -433,7 +415,8 @@ impl ScrapeProtocol {
                 .any(|other| other.eq_ignore_ascii_case(word))
             {
                 return Err(format!(
-                    "duplicated protocol in scrape_protocols, got {word:?} twice"
+                    "duplicated protocol in scrape_protocols, got {word} twice",
+                    word = quoted(word)
                 ));
             }
             protocols

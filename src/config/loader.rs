@@ -9,8 +9,10 @@ use super::{
 use crate::http;
 use crate::model::labels::{Interner, Labels, Text};
 use crate::model::name::ValidationScheme;
+use crate::model::quote::quoted;
 use crate::model::regexp::{self, Patterns};
 use crate::model::relabel::{CompiledRule, RelabelRules, Rule};
+use crate::rt::files::LARGE;
 use crate::wire::yaml::{self, Data, Node};
 use memchr::memmem;
 use std::collections::{HashMap, HashSet};
@@ -79,8 +81,6 @@ impl Loader {
             .iter()
             .map(|(name, value)| (self.intern(name), environment::expand(value, cx.env).into()));
         global.external_labels = Labels::from_sorted(labels.collect());
-        // Jobs inherit from `global` as it is written, before its own paths are joined.
-        let written = global.clone();
         paths::place_global(&mut global, &folder);
         let mut config = Config {
             global: Arc::new(global),
@@ -88,7 +88,7 @@ impl Loader {
             jobs,
         };
         paths::place_files(&mut config, &folder);
-        self.load_files(&mut config, &written, cx, &mut names)?;
+        self.load_files(&mut config, cx, &mut names)?;
         Ok(config)
     }
 
@@ -208,21 +208,22 @@ impl Loader {
         self.patterns.sweep();
     }
 
-    /// The files of `scrape_config_files`, which hold nothing but scrape configs.
+    /// The files of `scrape_config_files`, which hold nothing but scrape configs. As upstream they inherit from `global` with its
+    /// paths joined, unlike the document's own jobs, and join them once more.
     fn load_files(
         &mut self,
         config: &mut Config,
-        global: &Global,
         cx: &Context<'_>,
         names: &mut HashMap<Text, String>,
     ) -> Result {
+        let global = Arc::clone(&config.global);
         for pattern in config.scrape_config_files.clone() {
             let files = cx
                 .files
                 .glob(&pattern)
                 .map_err(|error| unreadable(&pattern, &error))?;
             for file in files {
-                let jobs = self.load_file(&file, global, cx, names);
+                let jobs = self.load_file(&file, &global, cx, names);
                 let jobs = jobs.map_err(|error| Error {
                     path: format!("{file}: {}", error.path),
                     ..error
@@ -242,7 +243,7 @@ impl Loader {
     ) -> Result<Vec<Arc<ScrapeConfig>>> {
         let text = cx
             .files
-            .read(file)
+            .read(file, LARGE)
             .map_err(|error| unreadable(file, &error))?;
         let node = parse(&text)?;
         let mut raw_jobs = Vec::new();
@@ -410,11 +411,12 @@ impl Document {
         let Some(node) = node else {
             return Ok(document);
         };
-        if super::scalar::is_null(node.resolved()) {
+        let mut decoder = Decoder::new(loader);
+        if decoder.is_null(node)? {
+            decoder.finish()?;
             document.global = RawGlobal::zero();
             return Ok(document);
         }
-        let mut decoder = Decoder::new(loader);
         decoder.fields(node, &mut |d, key, node| {
             match key {
                 "global" => document.global = RawGlobal::decode(d, node)?,
@@ -444,7 +446,10 @@ impl Document {
             {
                 return Err(invalid(
                     key.to_owned(),
-                    format!("invalid file path {file:?}: * only in the last element"),
+                    format!(
+                        "invalid file path {file}: * only in the last element",
+                        file = quoted(file)
+                    ),
                 ));
             }
         }
@@ -509,14 +514,17 @@ fn twice(index: usize, name: &str, first: &str) -> Error {
     let path = format!("scrape_configs[{index}].job_name");
     invalid(
         path,
-        format!("found multiple scrape configs with job name {name:?}, first found in {first}"),
+        format!(
+            "found multiple scrape configs with job name {name}, first found in {first}",
+            name = quoted(name)
+        ),
     )
 }
 
 fn unreadable(path: &str, error: &std::io::Error) -> Error {
     invalid(
         "scrape_config_files".to_owned(),
-        format!("{path:?}: {error}"),
+        format!("{path}: {error}", path = quoted(path)),
     )
 }
 

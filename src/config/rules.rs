@@ -2,11 +2,11 @@
 
 use super::decode::{Decoder, Result, Shape};
 use super::loader::Loader;
-use super::scalar;
 use crate::model::labels::Text;
 use crate::model::name::ValidationScheme;
+use crate::model::quote::quoted;
 use crate::model::relabel::{Action, DEFAULT_REPLACEMENT, DEFAULT_SEPARATOR, RelabelRules, Rule};
-use crate::wire::yaml::{Data, Node};
+use crate::wire::yaml::{Data, Node, scalar};
 
 /// A rule before validation.
 pub(super) struct RawRule {
@@ -69,7 +69,12 @@ fn rule<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<RawRule> {
                 if let Some(word) = d.string(node)? {
                     rule.action = Some(match Action::from_word(&word) {
                         Some(action) => action,
-                        None => return d.wrong(format!("unknown relabel action {word:?}")),
+                        None => {
+                            return d.wrong(format!(
+                                "unknown relabel action {word}",
+                                word = quoted(&word)
+                            ));
+                        }
                     });
                 }
             }
@@ -101,6 +106,7 @@ fn source_labels<'n>(
         let Some(name) = d.string(item)? else {
             return Ok(());
         };
+        d.refuse_not_utf8(&name)?;
         if name.is_empty() && !scalar::is_null(item.resolved()) {
             return d.wrong("\"\" is not a valid label name");
         }
@@ -119,6 +125,7 @@ fn regex<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Option<Text
         d.string(node)?
     };
     if let Some(pattern) = pattern {
+        d.refuse_not_utf8(&pattern)?;
         let compiled = d
             .loader
             .patterns
@@ -181,7 +188,8 @@ impl RawRule {
         };
         if sets_target && !valid {
             return Err(format!(
-                "{target:?} is invalid 'target_label' for {word} action"
+                "{target} is invalid 'target_label' for {word} action",
+                target = quoted(target)
             ));
         }
         let default_replacement = &*self.replacement == DEFAULT_REPLACEMENT;
@@ -190,8 +198,8 @@ impl RawRule {
         }
         if action == LabelMap && !is_name_template(scheme, &self.replacement) {
             return Err(format!(
-                "{:?} is invalid 'replacement' for {word} action",
-                self.replacement
+                "{} is invalid 'replacement' for {word} action",
+                quoted(&self.replacement)
             ));
         }
         let plain =

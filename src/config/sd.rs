@@ -6,7 +6,9 @@ use super::{
     AttachMetadata, FileSd, HttpSd, KubernetesSd, Role, SdConfig, Selector, selector, url,
 };
 use crate::model::group::{RawLabels, TargetGroup};
-use crate::wire::yaml::Node;
+use crate::model::quote::{quoted, without_password};
+use crate::wire::yaml::scalar;
+use crate::wire::yaml::{Data, Node};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +26,30 @@ const OTHERS: &str = "aws azure consul digitalocean dns docker dockerswarm ec2 e
     lightsail linode marathon msk nerve nomad oci openstack outscale ovhcloud puppetdb rds scaleway serverset stackit triton \
     uyuni vultr";
 
+/// Whether a key is that of another mechanism of upstream's.
+pub(super) fn is_other(key: &str) -> bool {
+    let name = key.strip_suffix("_sd_configs");
+    name.is_some_and(|name| OTHERS.split_ascii_whitespace().any(|known| known == name))
+}
+
+/// Without relabelling, nobody can turn a URL into an address.
+pub(super) fn check_static_targets(d: &Decoder<'_, '_>, discovery: &[SdConfig]) -> Result {
+    let groups = discovery.iter().flat_map(|sd| match sd {
+        SdConfig::Static(groups) => groups.as_slice(),
+        _ => &[],
+    });
+    for target in groups.flat_map(|group| &group.targets) {
+        let address = target.get("__address__").unwrap_or_default();
+        if address.contains(&b'/') {
+            return d.wrong(format!(
+                "{} is not a valid hostname",
+                quoted(&String::from_utf8_lossy(address))
+            ));
+        }
+    }
+    Ok(())
+}
+
 impl RawDiscovery {
     /// Decodes a field if it is one of discovery's.
     pub(super) fn field<'n>(
@@ -38,10 +64,7 @@ impl RawDiscovery {
             "kubernetes_sd_configs" => list(d, node, &mut self.kubernetes, kubernetes)?,
             "static_configs" => list(d, node, &mut self.groups, group)?,
             _ => {
-                let other = key.strip_suffix("_sd_configs");
-                if !other
-                    .is_some_and(|name| OTHERS.split_ascii_whitespace().any(|known| known == name))
-                {
+                if !is_other(key) {
                     return Ok(false);
                 }
                 let supported = "supported are kubernetes_sd_configs, static_configs, file_sd_configs, http_sd_configs";
@@ -103,7 +126,7 @@ impl RawDiscovery {
 }
 
 /// A list whose items may be null; items with errors of their own are left out, as upstream.
-fn list<'n, 'l, T>(
+pub(super) fn list<'n, 'l, T>(
     d: &mut Decoder<'n, 'l>,
     node: &'n Node<'n>,
     slot: &mut Vec<Option<T>>,
@@ -145,10 +168,16 @@ fn group<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<Targe
     Ok((d.problems() == before).then_some(group))
 }
 
-fn group_labels<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<RawLabels> {
+pub(super) fn group_labels<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<RawLabels> {
     let mut labels = RawLabels::default();
+    // Null is not asked for whether it is a name.
+    let has_null = match &node.resolved().data {
+        Data::Mapping(pairs) => pairs.iter().any(|(key, _)| scalar::is_null(key.resolved())),
+        _ => false,
+    };
     d.entries(node, &mut |d, key, value| {
-        if key.is_empty() {
+        d.refuse_not_utf8(&key)?;
+        if key.is_empty() && !has_null {
             return d.wrong("\"\" is not a valid label name");
         }
         if let Some(value) = d.bytes(value)? {
@@ -185,7 +214,8 @@ fn file<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<FileSd
     }
     match sd.files.iter().find(|name| !is_file_pattern(name)) {
         Some(name) => d.wrong(format!(
-            "path name {name:?} is not valid for file discovery"
+            "path name {name} is not valid for file discovery",
+            name = quoted(name)
         )),
         None => Ok(Some(sd)),
     }
@@ -222,8 +252,12 @@ fn http<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<HttpSd
     if shape == Shape::Null || address.is_empty() {
         return d.wrong("URL is missing");
     }
-    let parsed =
-        url::parse(&address).or_else(|what| d.wrong(format!("{address:?} is no URL: {what}")))?;
+    let parsed = url::parse(&address).or_else(|what| {
+        d.wrong(format!(
+            "{address} is no URL: {what}",
+            address = quoted(&without_password(&address))
+        ))
+    })?;
     if !matches!(parsed.scheme.as_str(), "http" | "https") {
         return d.wrong("URL scheme must be 'http' or 'https'");
     }
@@ -275,7 +309,12 @@ fn role<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Option<Role>
     } else if let Some(word) = d.string(node)? {
         match Role::WORDS.iter().find(|(_, known)| *known == word) {
             Some((role, _)) => *slot = Some(*role),
-            None => return d.wrong(format!("unknown Kubernetes SD role {word:?}")),
+            None => {
+                return d.wrong(format!(
+                    "unknown Kubernetes SD role {word}",
+                    word = quoted(&word)
+                ));
+            }
         }
     }
     Ok(())
@@ -415,10 +454,18 @@ impl RawKubernetes {
             if selectors.iter().any(|known| known.role == kind) {
                 return d.wrong(format!("duplicated selector role: {}", kind.as_str()));
             }
-            selector::check_fields(&field)
-                .or_else(|what| d.wrong(format!("field selector {field:?}: {what}")))?;
-            selector::check_labels(&label)
-                .or_else(|what| d.wrong(format!("label selector {label:?}: {what}")))?;
+            selector::check_fields(&field).or_else(|what| {
+                d.wrong(format!(
+                    "field selector {field}: {what}",
+                    field = quoted(&field)
+                ))
+            })?;
+            selector::check_labels(&label).or_else(|what| {
+                d.wrong(format!(
+                    "label selector {label}: {what}",
+                    label = quoted(&label)
+                ))
+            })?;
             selectors.push(Selector {
                 role: kind,
                 label,

@@ -1,5 +1,6 @@
 //! Whether label and field selectors parse (k8s.io/apimachinery: pkg/labels/selector.go, pkg/fields/selector.go).
 //! What they select is the API server's affair.
+use crate::model::quote::quoted;
 
 /// # Errors
 /// What is wrong with a label selector.
@@ -112,7 +113,8 @@ fn requirement(tokens: &mut &[Token<'_>]) -> Result<(), String> {
             };
             if *operator == Token::Order && value.parse::<i64>().is_err() {
                 return Err(format!(
-                    "{value:?}: for '<' and '>' the value must be an integer"
+                    "{value}: for '<' and '>' the value must be an integer",
+                    value = quoted(value)
                 ));
             }
             check_value(value)
@@ -160,7 +162,7 @@ fn check_key(key: &str) -> Result<(), String> {
     let prefix_fits =
         prefix.is_none_or(|prefix| prefix.len() <= 253 && prefix.split('.').all(is_label));
     if !prefix_fits || name.is_empty() || !is_name(name) {
-        return Err(format!("{key:?} is not a valid label key"));
+        return Err(format!("{key} is not a valid label key", key = quoted(key)));
     }
     Ok(())
 }
@@ -169,7 +171,10 @@ fn check_value(value: &str) -> Result<(), String> {
     if value.is_empty() || is_name(value) {
         return Ok(());
     }
-    Err(format!("{value:?} is not a valid label value"))
+    Err(format!(
+        "{value} is not a valid label value",
+        value = quoted(value)
+    ))
 }
 
 fn is_name(text: &str) -> bool {
@@ -194,15 +199,22 @@ pub(super) fn check_fields(text: &str) -> Result<(), String> {
     });
     for term in terms.filter(|term| !term.is_empty()) {
         let Some((_, value)) = term.split_once('=') else {
-            return Err(format!("can't understand {term:?}"));
+            return Err(format!("can't understand {term}", term = quoted(term)));
         };
         let value = value.strip_prefix('=').unwrap_or(value);
         let mut chars = value.chars();
         while let Some(c) = chars.next() {
             match c {
                 '\\' if matches!(chars.next(), Some('\\' | ',' | '=')) => {}
-                '\\' => return Err(format!("invalid escape sequence in {value:?}")),
-                ',' | '=' => return Err(format!("unescaped {c:?} in {value:?}")),
+                '\\' => {
+                    return Err(format!(
+                        "invalid escape sequence in {value}",
+                        value = quoted(value)
+                    ));
+                }
+                ',' | '=' => {
+                    return Err(format!("unescaped {c:?} in {value}", value = quoted(value)));
+                }
                 _ => {}
             }
         }

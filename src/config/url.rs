@@ -1,5 +1,6 @@
 //! URLs as Go's `net/url` reads and writes them: configurations print them in its form, and it decides what is none.
 
+use crate::model::quote::without_password;
 use std::fmt;
 use std::net::Ipv6Addr;
 
@@ -29,7 +30,7 @@ enum Part {
 }
 
 /// # Errors
-/// What is wrong, in Go's words.
+/// What is wrong, in Go's words, but without parts of the text: any may be a password's.
 pub(super) fn parse(text: &str) -> Result<Url, String> {
     let (text, fragment) = text
         .split_once('#')
@@ -41,10 +42,10 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// A URL without its password.
+/// A URL without its password, also if it is none.
 pub(super) fn redacted(text: &str) -> String {
     let Ok(mut url) = parse(text) else {
-        return text.to_owned();
+        return without_password(text);
     };
     if let Some((_, Some(password))) = &mut url.user {
         *password = b"xxxxx".to_vec();
@@ -177,7 +178,7 @@ fn check_port(port: &str) -> Result<(), String> {
     if valid {
         Ok(())
     } else {
-        Err(format!("invalid port {port:?} after host"))
+        Err("invalid port after host".to_owned())
     }
 }
 
@@ -208,10 +209,7 @@ fn unescape(text: &str, part: Part) -> Result<Vec<u8>, String> {
         if byte != b'%' {
             if matches!(part, Part::Host | Part::Zone) && byte.is_ascii() && is_escaped(byte, part)
             {
-                return Err(format!(
-                    "invalid character {:?} in host name",
-                    char::from(byte)
-                ));
+                return Err("invalid character in host name".to_owned());
             }
             out.push(byte);
             continue;
@@ -221,7 +219,7 @@ fn unescape(text: &str, part: Part) -> Result<Vec<u8>, String> {
             _ => None,
         };
         let Some(decoded) = decoded else {
-            return Err(format!("invalid URL escape in {text:?}"));
+            return Err("invalid URL escape".to_owned());
         };
         let allowed = match part {
             Part::Host => decoded >= 0x80 || decoded == b'%',
@@ -229,7 +227,7 @@ fn unescape(text: &str, part: Part) -> Result<Vec<u8>, String> {
             _ => true,
         };
         if !allowed {
-            return Err(format!("invalid URL escape in {text:?}"));
+            return Err("invalid URL escape".to_owned());
         }
         out.push(decoded);
         bytes = rest.get(2..).unwrap_or_default();

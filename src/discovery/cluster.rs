@@ -6,14 +6,15 @@ use super::manager::{Groups, Surroundings};
 use crate::config::{KubernetesSd, Role};
 use crate::http::config::{Authorization, Secret};
 use crate::kube::config::{Auth, Config};
-use crate::kube::informers::Health;
+use crate::kube::informers::{Health, SubscribeError};
 use crate::kube::selectors::LabelSelector;
-use crate::kube::store::{Change, Changes, Trouble};
+use crate::kube::store::{Change, Changes};
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Object};
 use crate::kube::{Client, Informers, Scope, Source, Subscription, kubeconfig};
 use crate::model::labels::Text;
 use crossbeam_channel::Sender;
+use log::warn;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(super) struct Cluster {
     parts: Vec<Part>,
     /// What no waiting will mend.
     broken: Vec<String>,
+    /// Namespaces that are not to be read: that is as it was wanted, so nothing is missing.
+    outside: Vec<String>,
     /// Watches on an API server that the SD config names itself; held so that they run.
     _own: Option<Informers>,
 }
@@ -39,10 +42,16 @@ struct Part {
 struct Sources(Vec<(Kind, LabelSelector, Subscription)>);
 
 impl Cluster {
-    pub(super) fn open(sd: &Arc<KubernetesSd>, around: &Surroundings, wake: &Sender<()>) -> Self {
+    pub(super) fn open(
+        sd: &Arc<KubernetesSd>,
+        job: &str,
+        around: &Surroundings,
+        wake: &Sender<()>,
+    ) -> Self {
         let mut cluster = Self {
             parts: Vec::new(),
             broken: Vec::new(),
+            outside: Vec::new(),
             _own: None,
         };
         let informers = match informers(sd, around) {
@@ -58,8 +67,13 @@ impl Cluster {
         for namespace in namespaces(sd, &informers) {
             match Part::open(sd, &informers, namespace.as_deref(), wake) {
                 Ok(part) => cluster.parts.push(part),
-                Err(error) => cluster.broken.push(error),
+                Err(Obstacle::Outside(what)) => cluster.outside.push(what),
+                Err(Obstacle::Broken(error)) => cluster.broken.push(error),
             }
+        }
+        if !cluster.outside.is_empty() {
+            let outside = cluster.outside.join(", ");
+            warn!("a job looks for targets where none are looked for job={job} reason={outside:?}");
         }
         cluster
     }
@@ -84,12 +98,9 @@ impl Cluster {
         };
         for part in self.parts.iter().filter(|part| !part.synced) {
             for health in part.sources.unsynced() {
-                let is_forbidden =
-                    matches!(health.status.trouble, Some((Trouble::Forbidden(_), ..)));
-                let list = if is_forbidden {
-                    &mut standing.problems
-                } else {
-                    &mut standing.missing
+                let list = match health.status.trouble {
+                    Some(_) => &mut standing.problems,
+                    None => &mut standing.missing,
                 };
                 list.push(health.to_string());
             }
@@ -98,8 +109,15 @@ impl Cluster {
             // Nothing is known at all: all of it is missing.
             standing.missing.append(&mut standing.problems);
         }
+        standing.problems.extend_from_slice(&self.outside);
         standing
     }
+}
+
+/// Why targets of a namespace cannot be looked for.
+enum Obstacle {
+    Outside(String),
+    Broken(String),
 }
 
 /// Upstream: discovery/kubernetes/kubernetes.go, getNamespaces. Without names: one part for the cluster, or one for
@@ -188,6 +206,8 @@ fn own_config(server: &str, sd: &KubernetesSd) -> Result<Config, String> {
     };
     Ok(Config {
         server: server.trim_end_matches('/').to_owned(),
+        origin: "api_server of kubernetes_sd_configs".to_owned(),
+        user: String::new(),
         tls: http.tls.clone(),
         auth,
         proxy: Secret::new(http.proxy.url.clone().unwrap_or_default()),
@@ -201,7 +221,7 @@ impl Part {
         informers: &Informers,
         namespace: Option<&str>,
         wake: &Sender<()>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Obstacle> {
         let namespaces: Vec<String> = namespace.map(str::to_owned).into_iter().collect();
         let mut sources = Vec::new();
         for kind in kinds(sd) {
@@ -209,8 +229,12 @@ impl Part {
             let (label, field) = selector.map_or(("", ""), |s| (&s.label, &s.field));
             let subscription = informers
                 .subscribe(kind, &namespaces, field, wake.clone())
-                .map_err(|error| error.to_string())?;
-            sources.push((kind, LabelSelector::parse(label)?, subscription));
+                .map_err(|error| match error {
+                    SubscribeError::OutOfScope(_) => Obstacle::Outside(error.to_string()),
+                    _ => Obstacle::Broken(error.to_string()),
+                })?;
+            let selector = LabelSelector::parse(label).map_err(Obstacle::Broken)?;
+            sources.push((kind, selector, subscription));
         }
         Ok(Self {
             sd: Arc::clone(sd),

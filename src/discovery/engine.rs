@@ -220,7 +220,7 @@ impl Provider {
         let (source, published) = match sd {
             SdConfig::Static(groups) => (Source::Static, Groups::from(groups.as_slice())),
             SdConfig::Kubernetes(sd) => {
-                let cluster = Cluster::open(sd, around, wake);
+                let cluster = Cluster::open(sd, &job.job_name, around, wake);
                 (Source::Cluster(Box::new(cluster)), Groups::from([]))
             }
             SdConfig::File(sd) => {

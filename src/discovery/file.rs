@@ -6,7 +6,7 @@ use super::group_list;
 use super::manager::Groups;
 use crate::config::FileSd;
 use crate::model::group::TargetGroup;
-use crate::rt::files::Files;
+use crate::rt::files::{Files, LARGE};
 use log::warn;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl FileProvider {
 
     /// Whether the file's groups changed.
     fn read(&mut self, path: String) -> bool {
-        let read = self.files.read(&path);
+        let read = self.files.read(&path, LARGE);
         let known = self.known.entry(path.clone()).or_insert(Known {
             bytes: None,
             groups: Vec::new(),

@@ -8,7 +8,7 @@ use crate::http::client::{Buffers, Client, Request};
 use crate::http::connection::Interrupt;
 use crate::model::group::TargetGroup;
 use crate::rt::clock::Clock;
-use crate::rt::quiet::Quiet;
+use crate::rt::quiet::{Omitted, Quiet};
 use crate::rt::stop::{self, Stopped, Stopper};
 use crate::rt::thread::{Crew, STACK};
 use crossbeam_channel::Sender;
@@ -125,8 +125,9 @@ impl Asker {
                 Err(error) => {
                     if let Some(omitted) = quiet.due((), self.clock.now()) {
                         warn!(
-                            "http_sd fails, the last groups stay url={} omitted={omitted} err={error}",
-                            self.sd.url
+                            "http_sd fails, the last groups stay url={}{} err={error}",
+                            self.sd.url,
+                            Omitted(omitted)
                         );
                     }
                     let mut answer = self.answer.lock();

@@ -76,7 +76,7 @@ impl Exporter for Lines {
         };
         // A closed pipe stays closed, and half a line can't be taken back: nothing is written twice.
         write().map_err(|source| ExportError::Reject {
-            source: Box::new(source),
+            source: format!("cannot write to {}: {source}", self.name).into(),
         })?;
         Ok(Receipt::default())
     }
@@ -115,7 +115,10 @@ impl Encoder for LineEncoder {
                 write_json(&metrics, &mut self.text);
                 self.text.push('\n');
             }
-            Format::Readable => readable::write(&metrics, batch.time_ms, &mut self.text),
+            Format::Readable => {
+                let job = &batch.identity.job;
+                readable::write(&metrics, job, batch.time_ms, &mut self.text);
+            }
         }
         out.push(self.text.as_bytes(), metrics.point_count());
     }

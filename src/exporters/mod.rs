@@ -5,7 +5,8 @@ mod lines;
 mod otlp;
 mod otlp_http;
 mod readable;
+mod said;
 
 pub use consumers::Consumers;
 pub use lines::{Format, Lines};
-pub use otlp_http::{Compression, OtlpHttp, OtlpHttpSettings};
+pub use otlp_http::{Compression, OtlpHttp, OtlpHttpSettings, check_url};

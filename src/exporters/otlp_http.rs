@@ -1,18 +1,19 @@
 //! OTLP over HTTP with protobuf (opentelemetry-proto: docs/specification.md, OTLP/HTTP).
 
 use super::otlp::OtlpEncoders;
+use super::said::{cause, first_line, hint};
 use crate::http::agent;
 use crate::http::config::{Secret, Tls};
 use crate::http::error::Error;
 use crate::http::tls;
+use crate::http::url::shown;
 use crate::pipeline::{EncoderFactory, ExportError, Exporter, Interrupt, Payload, Receipt};
 use crate::rt::files::Files;
 use crate::translate;
 use crate::wire::protobuf::{Reader, Value};
 use flate2::write::GzEncoder;
-use http::Response;
 use http::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
-use log::warn;
+use http::{HeaderName, HeaderValue, Response, Uri};
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
@@ -71,6 +72,9 @@ impl OtlpHttpSettings {
 /// Posts OTLP requests.
 pub struct OtlpHttp {
     settings: OtlpHttpSettings,
+    url: Uri,
+    /// The URL for people.
+    shown: String,
     agent: ureq::Agent,
     body: Vec<u8>,
 }
@@ -79,17 +83,16 @@ impl OtlpHttp {
     /// An exporter. Certificates are read from `files`, now.
     ///
     /// # Errors
-    /// The URL is none, or certificates cannot be read or used.
+    /// The URL is none, a header cannot be sent, or certificates cannot be read or used.
     pub fn new(settings: OtlpHttpSettings, files: &dyn Files) -> Result<Self, Error> {
-        let url: http::Uri = settings
-            .url
-            .parse()
-            .map_err(|error| Error::settings(format!("{}: not a URL: {error}", settings.url)))?;
-        if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().is_none() {
-            let url = &settings.url;
-            return Err(Error::settings(format!(
-                "{url}: not a URL that begins with http:// or https://"
-            )));
+        let url = check_url(&settings.url).map_err(Error::settings)?;
+        for (name, value) in &settings.headers {
+            let value = HeaderValue::from_str(value.expose());
+            if name.parse::<HeaderName>().is_err() || value.is_err() {
+                return Err(Error::settings(format!(
+                    "header {name:?}: its name or its value has characters that a header cannot have"
+                )));
+            }
         }
         let agent = agent::build(&agent::Settings {
             tls: tls::client_config(&settings.tls, files, &tls::Shared::default())?,
@@ -101,7 +104,9 @@ impl OtlpHttp {
             read_timeout: Some(settings.timeout),
         });
         Ok(Self {
+            shown: shown(&settings.url),
             settings,
+            url,
             agent,
             body: Vec::new(),
         })
@@ -155,9 +160,33 @@ impl OtlpHttp {
 impl fmt::Debug for OtlpHttp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OtlpHttp")
-            .field("settings", &self.settings)
+            .field("url", &self.shown)
             .finish_non_exhaustive()
     }
+}
+
+/// `http` takes any text behind the host's colon.
+fn has_port_or_none(url: &Uri) -> bool {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let host_port = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, rest)| rest);
+    let rest = host_port.strip_prefix(url.host().unwrap_or_default());
+    rest.is_some_and(|rest| rest.is_empty() || url.port_u16().is_some())
+}
+
+/// Whether this is a URL that can be posted to.
+///
+/// # Errors
+/// What is expected instead.
+pub fn check_url(text: &str) -> Result<Uri, String> {
+    let url = text.parse::<Uri>().ok().filter(|url| {
+        matches!(url.scheme_str(), Some("http" | "https"))
+            && url.host().is_some_and(|host| !host.is_empty())
+            && has_port_or_none(url)
+    });
+    let text = shown(text);
+    url.ok_or_else(|| format!("{text:?}: a URL such as http://collector:4318 is expected"))
 }
 
 impl Exporter for OtlpHttp {
@@ -175,17 +204,18 @@ impl Exporter for OtlpHttp {
                 source: Box::new(source),
             })?;
         match self.post() {
-            Ok(answer) => judge(&answer, &self.settings.name),
-            // A header or URL that cannot be sent will never be; all else is the network.
-            Err(source @ (ureq::Error::Http(_) | ureq::Error::BadUri(_))) => {
-                Err(ExportError::Reject {
-                    source: Box::new(source),
+            Ok(answer) => judge(&answer, &self.shown),
+            Err(error) => {
+                let source = format!("{}: {}", self.shown, cause(&error, &self.url)).into();
+                Err(match error {
+                    // What cannot be sent will never be; all else is the network.
+                    ureq::Error::Http(_) | ureq::Error::BadUri(_) => ExportError::Reject { source },
+                    _ => ExportError::Retry {
+                        after: None,
+                        source,
+                    },
                 })
             }
-            Err(source) => Err(ExportError::Retry {
-                after: None,
-                source: Box::new(source),
-            }),
         }
     }
 
@@ -196,12 +226,12 @@ impl Exporter for OtlpHttp {
 }
 
 /// What an answer means for the points that were sent.
-fn judge(answer: &Response<Vec<u8>>, name: &str) -> Result<Receipt, ExportError> {
+fn judge(answer: &Response<Vec<u8>>, url: &str) -> Result<Receipt, ExportError> {
     let status = answer.status();
     if status.is_success() {
-        return Ok(receipt(answer, name));
+        return Ok(receipt(answer, url));
     }
-    let source = refusal(answer).into();
+    let source = refusal(answer, url).into();
     Err(match status.as_u16() {
         429 | 502 | 503 | 504 => ExportError::Retry {
             after: retry_after(answer.headers()),
@@ -213,12 +243,12 @@ fn judge(answer: &Response<Vec<u8>>, name: &str) -> Result<Receipt, ExportError>
 }
 
 /// Partial success: some points were refused, and must not be sent again.
-fn receipt(answer: &Response<Vec<u8>>, name: &str) -> Receipt {
+fn receipt(answer: &Response<Vec<u8>>, url: &str) -> Receipt {
     let mut receipt = Receipt::default();
     if !is_protobuf(answer.headers()) {
         return receipt;
     }
-    let mut message = String::new();
+    let mut said = String::new();
     for (field, value) in fields(answer.body()) {
         let (1, Value::Bytes(partial)) = (field, value) else {
             continue;
@@ -226,40 +256,34 @@ fn receipt(answer: &Response<Vec<u8>>, name: &str) -> Receipt {
         for (field, value) in fields(partial) {
             match (field, value) {
                 (1, Value::Varint(n)) => receipt.refused = n,
-                (2, Value::Bytes(text)) => message = String::from_utf8_lossy(text).into_owned(),
+                (2, Value::Bytes(text)) => said = first_line(text),
                 _ => {}
             }
         }
     }
-    if receipt.refused > 0 || !message.is_empty() {
-        let refused = receipt.refused;
-        warn!("backend took a part only exporter={name} refused={refused} reason=\"{message}\"");
+    if receipt.refused > 0 && said.is_empty() {
+        "it does not say why".clone_into(&mut said);
     }
+    receipt.said = (!said.is_empty()).then(|| format!("{url}: partial success: {said}"));
     receipt
 }
 
-/// The status and what the backend says about it: the message of a `google.rpc.Status`, or text.
-fn refusal(answer: &Response<Vec<u8>>) -> String {
+/// The status, what the backend says about it (the message of a `google.rpc.Status`, or text), and what to do.
+fn refusal(answer: &Response<Vec<u8>>, url: &str) -> String {
     let said = if is_protobuf(answer.headers()) {
         let message = fields(answer.body()).find_map(|(field, value)| match (field, value) {
             (2, Value::Bytes(text)) => Some(text),
             _ => None,
         });
-        String::from_utf8_lossy(message.unwrap_or_default()).into_owned()
+        first_line(message.unwrap_or_default())
     } else {
-        String::from_utf8_lossy(answer.body()).into_owned()
+        first_line(answer.body())
     };
-    let said: String = said.trim().chars().take(MAX_SAID).collect();
     let status = answer.status();
-    if said.is_empty() {
-        format!("status {status}")
-    } else {
-        format!("status {status}: {said}")
-    }
+    let colon = if said.is_empty() { "" } else { ": " };
+    let hint = hint(status, answer.headers());
+    format!("{url}: status {status}{colon}{said}{hint}")
 }
-
-/// Characters of an answer's text that go into a log line.
-const MAX_SAID: usize = 300;
 
 fn is_protobuf(headers: &HeaderMap) -> bool {
     let content_type = headers
@@ -348,7 +372,7 @@ mod tests {
             (503, "retry"),
             (504, "retry"),
         ] {
-            let got = match judge(&answer(status, &[], b""), "otlp") {
+            let got = match judge(&answer(status, &[], b""), "u") {
                 Ok(_) => "sent",
                 Err(ExportError::Retry { .. }) => "retry",
                 Err(ExportError::Reject { .. }) => "reject",
@@ -363,14 +387,12 @@ mod tests {
         let body = [0x0a, 5, 0x08, 3, 0x12, 1, b'x'];
         let protobuf = [("content-type", "application/x-protobuf")];
         assert_eq!(
-            judge(&answer(200, &protobuf, &body), "otlp")
-                .unwrap()
-                .refused,
+            judge(&answer(200, &protobuf, &body), "u").unwrap().refused,
             3
         );
-        assert_eq!(judge(&answer(200, &[], &body), "otlp").unwrap().refused, 0);
+        assert_eq!(judge(&answer(200, &[], &body), "u").unwrap().refused, 0);
         assert_eq!(
-            judge(&answer(200, &protobuf, b"\xff"), "otlp")
+            judge(&answer(200, &protobuf, b"\xff"), "u")
                 .unwrap()
                 .refused,
             0
@@ -382,12 +404,20 @@ mod tests {
         let status = [0x08, 3, 0x12, 2, b'n', b'o'];
         let protobuf = [("content-type", "application/x-protobuf")];
         assert_eq!(
-            refusal(&answer(400, &protobuf, &status)),
-            "status 400 Bad Request: no"
+            refusal(&answer(400, &protobuf, &status), "u"),
+            "u: status 400 Bad Request: no"
         );
         assert_eq!(
-            refusal(&answer(401, &[], b" who? \n")),
-            "status 401 Unauthorized: who?"
+            refusal(&answer(401, &[], b" who? \n"), "u"),
+            "u: status 401 Unauthorized: who?; check --otlp-header"
+        );
+        assert_eq!(
+            refusal(&answer(404, &[], b""), "u"),
+            "u: status 404 Not Found; check the path of --otlp-endpoint: it is an OTLP/HTTP base, /v1/metrics is added"
+        );
+        assert_eq!(
+            refusal(&answer(308, &[("location", "https://a/")], b""), "u"),
+            "u: status 308 Permanent Redirect; redirects are not followed, name the place itself: https://a/"
         );
     }
 
@@ -424,8 +454,27 @@ mod tests {
     }
 
     #[test]
+    fn headers_that_cannot_be_sent_are_refused() {
+        for (name, value) in [("a b", "c"), ("", "c"), ("a", "b\n")] {
+            let settings = OtlpHttpSettings {
+                headers: vec![(name.to_owned(), Secret::new(value))],
+                ..OtlpHttpSettings::new("http://a")
+            };
+            let error = OtlpHttp::new(settings, &crate::rt::files::Disk).unwrap_err();
+            assert!(error.message.starts_with("header "), "{error}");
+        }
+    }
+
+    #[test]
     fn bad_urls_are_refused() {
-        for url in ["", "collector:4318", "ftp://x", "http://"] {
+        for url in [
+            "",
+            "collector:4318",
+            "ftp://x",
+            "http://",
+            "http://x:bad",
+            "http://x:99999",
+        ] {
             let settings = OtlpHttpSettings {
                 url: url.into(),
                 ..OtlpHttpSettings::new("")

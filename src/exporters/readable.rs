@@ -7,9 +7,13 @@ use crate::pdata::{
 use std::fmt::{self, Display, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Appends the metrics of a scrape.
-pub(super) fn write(metrics: &Metrics, time_ms: i64, out: &mut String) {
-    let lines = Lines { metrics, time_ms };
+/// Appends the metrics of a scrape of a job's target.
+pub(super) fn write(metrics: &Metrics, job: &str, time_ms: i64, out: &mut String) {
+    let lines = Lines {
+        metrics,
+        job,
+        time_ms,
+    };
     if write!(out, "{lines}").is_err() {
         debug_assert!(false, "writing to a string failed");
     }
@@ -17,6 +21,7 @@ pub(super) fn write(metrics: &Metrics, time_ms: i64, out: &mut String) {
 
 struct Lines<'a> {
     metrics: &'a Metrics,
+    job: &'a str,
     time_ms: i64,
 }
 
@@ -25,7 +30,7 @@ impl Display for Lines<'_> {
         let since = Duration::from_millis(u64::try_from(self.time_ms).unwrap_or(0));
         let time = humantime::format_rfc3339_millis(UNIX_EPOCH + since);
         for resource in &self.metrics.resource_metrics {
-            write!(f, "# {time}")?;
+            write!(f, "# {time} job={}", self.job)?;
             for (key, value) in resource.resource.attributes.iter() {
                 write!(f, " {key}={value}")?;
             }
@@ -191,10 +196,11 @@ mod tests {
             &Metrics {
                 resource_metrics: vec![resource],
             },
+            "shop",
             1_700_000_000_000,
             &mut out,
         );
-        let want = "# 2023-11-14T22:13:20.000Z service.name=app\n\
+        let want = "# 2023-11-14T22:13:20.000Z job=shop service.name=app\n\
                     g{code=\"200\"} 1.5\ng gone\nh count=3 ≤0.5:1 ≤inf:2\n";
         assert_eq!(out, want);
     }

@@ -3,13 +3,19 @@
 //! ureq's own TLS settings panic on a key that does not fit its certificate and ignore a CA that does not parse, so
 //! agents get a finished rustls configuration ([`super::tls::client_config`]) through a connector of ours.
 
+use super::connection::Interrupt;
+use super::error::Kind;
+use super::resolve::Resolver;
+use crate::rt::clock::{Clock, SystemClock};
+use http::Uri;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
-use ureq::unversioned::resolver::DefaultResolver;
+use ureq::config::Config;
+use ureq::unversioned::resolver::{self, ResolvedSocketAddrs};
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
     TcpConnector, Transport, TransportAdapter,
@@ -70,7 +76,48 @@ pub fn build(settings: &Settings) -> Agent {
                 Arc::clone(&settings.tls),
                 settings.server_name.clone(),
             ));
-    Agent::with_parts(config, connector, DefaultResolver::default())
+    Agent::with_parts(config, connector, Names(Resolver::default()))
+}
+
+/// For a look-up without a limit: a time must not overflow.
+const MOST_PATIENT: Duration = Duration::from_secs(3600);
+
+/// As many as ureq takes.
+const MOST_ADDRESSES: usize = 16;
+
+/// Our resolver as ureq wants it. Its own starts a thread for each connection, and panics if the system refuses one.
+#[derive(Debug)]
+struct Names(Resolver);
+
+impl resolver::Resolver for Names {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let host = uri.host().ok_or(Error::HostNotFound)?;
+        let host = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
+        let tls = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let deadline = SystemClock.now() + (*timeout.after).min(MOST_PATIENT);
+        let found = self.0.resolve(host, port, deadline, &Interrupt::default());
+        let found = found.map_err(|error| match error.kind {
+            Kind::Timeout => Error::Timeout(timeout.reason),
+            _ => Error::Io(io::Error::other(error.message)),
+        })?;
+        let mut addresses = self.empty();
+        for address in found.into_iter().take(MOST_ADDRESSES) {
+            addresses.push(address);
+        }
+        if addresses.is_empty() {
+            return Err(Error::HostNotFound);
+        }
+        Ok(addresses)
+    }
 }
 
 #[derive(Debug)]

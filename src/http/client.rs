@@ -13,7 +13,7 @@ use super::transport::{Exchange, Failure, Outgoing, Transport};
 use super::url::Url;
 use super::{proxy, tls};
 use crate::rt::clock::{Clock, SystemClock};
-use crate::rt::files::Files;
+use crate::rt::files::{Files, SMALL};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +86,8 @@ pub struct Response {
     pub content_type: String,
     /// The body is compressed: Content-Encoding is `gzip`, byte for byte (prometheus: scrape/scrape.go, readResponse).
     pub gzip: bool,
+    /// The body is compressed in a way that was not offered: Content-Encoding is `zstd`.
+    pub zstd: bool,
 }
 
 impl Client {
@@ -136,6 +138,7 @@ impl Client {
             status_text: head.status_text,
             content_type: head.content_type,
             gzip: head.gzip,
+            zstd: head.zstd,
         })
     }
 
@@ -225,6 +228,10 @@ impl Client {
                 continue;
             }
             headers.extend(header.values.iter().map(|v| (&**name, v.to_string())));
+            // A deviation from upstream, to which only the names above say what is a credential.
+            if hop.is_foreign {
+                continue;
+            }
             headers.extend(
                 header
                     .secrets
@@ -232,7 +239,7 @@ impl Client {
                     .map(|s| (&**name, s.expose().to_owned())),
             );
             for path in &header.files {
-                let bytes = files.read(path).map_err(|error| {
+                let bytes = files.read(path, SMALL).map_err(|error| {
                     let why = open_failed(path, &error);
                     Error::settings(format!("unable to read headers file {path}: {why}"))
                 })?;

@@ -1,12 +1,14 @@
 //! Names to addresses. Literal addresses, which is what Kubernetes discovery gives, cost nothing. Names go to the system's
 //! resolver on a few threads of its own, because it can neither be interrupted nor bounded in time: a scrape waits no longer
-//! than it may, and a name server that is down holds up nobody but those who need it.
+//! than it may, and a name server that is down holds up nobody but those who need it. If the system refuses the thread, the
+//! name is looked up in the caller's.
 
+use super::cause;
 use super::connection::Interrupt;
 use super::error::Error;
 use crate::rt::clock::{Clock, SystemClock};
 use crate::rt::thread;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::sync::Arc;
@@ -101,25 +103,29 @@ impl Resolver {
         }
     }
 
-    fn start(&self, host: &str, lookups: &mut HashMap<String, Lookup>) {
+    fn start(&self, host: &str, lookups: &mut MutexGuard<'_, HashMap<String, Lookup>>) {
         let (shared, name) = (Arc::clone(&self.0), host.to_owned());
         let started = thread::detach("resolve", thread::STACK, move || {
-            let answer = match (name.as_str(), 0).to_socket_addrs() {
-                Ok(addresses) => Ok(addresses.map(|a| a.ip()).collect()),
-                Err(error) => Err(error.to_string()),
-            };
-            let at = SystemClock.now();
-            shared
-                .lookups
-                .lock()
-                .insert(name, Lookup::Done { answer, at });
+            let found = look_up(&name);
+            shared.lookups.lock().insert(name, found);
             shared.changed.notify_all();
         });
-        if let Err(error) = started {
-            let (answer, at) = (Err(format!("no thread for it: {error}")), SystemClock.now());
-            lookups.insert(host.to_owned(), Lookup::Done { answer, at });
+        if started.is_err() {
+            let found = MutexGuard::unlocked(lookups, || look_up(host));
+            lookups.insert(host.to_owned(), found);
+            self.0.changed.notify_all();
         }
     }
+}
+
+/// Asks the system.
+fn look_up(name: &str) -> Lookup {
+    let answer = match (name, 0).to_socket_addrs() {
+        Ok(addresses) => Ok(addresses.map(|a| a.ip()).collect()),
+        Err(error) => Err(cause::io(&error)),
+    };
+    let at = SystemClock.now();
+    Lookup::Done { answer, at }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::config::Secret;
 use super::error::Error;
-use crate::rt::files::Files;
+use crate::rt::files::{Files, SMALL};
 use std::io;
 
 /// Text in the settings, or a file (prometheus: common/config, SecretReader).
@@ -38,7 +38,7 @@ impl Source {
         match self {
             Self::Inline(secret) => Ok(secret.clone()),
             Self::File(path) => {
-                let bytes = files.read(path).map_err(|error| {
+                let bytes = files.read(path, SMALL).map_err(|error| {
                     format!("unable to read file {path}: {}", open_failed(path, &error))
                 })?;
                 Ok(Secret::new(String::from_utf8_lossy(&bytes).trim()))

@@ -1,12 +1,13 @@
 //! The Authorization header: fixed, from a token file that is rotated, or from an exec plugin.
 
-use super::config::{Auth, Exec};
-use super::error::Error;
+use super::config::{Auth, Config, Exec};
+use super::decode::decode;
 use crate::http::config::Secret;
 use crate::rt::clock::Clock;
 use crate::rt::thread::{Crew, STACK};
+use crate::wire::yaml::json;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use crossbeam_channel::bounded;
 use log::warn;
 use parking_lot::Mutex;
@@ -29,6 +30,9 @@ const MAX_OUTPUT: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Credentials {
     auth: Auth,
+    /// What the kubeconfig calls the user; may be empty.
+    user: String,
+    has_certificate: bool,
     clock: Arc<dyn Clock>,
     /// One at a time: a plugin is never run twice side by side.
     cached: Mutex<Option<Cached>>,
@@ -45,16 +49,18 @@ struct Cached {
 }
 
 impl Credentials {
-    pub(crate) fn new(auth: Auth, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
         Self {
-            auth,
+            auth: config.auth.clone(),
+            user: config.user.clone(),
+            has_certificate: !config.tls.cert.is_empty() || !config.tls.cert_file.is_empty(),
             clock,
             cached: Mutex::new(None),
         }
     }
 
     /// The header for the next request, if any.
-    pub(crate) fn header(&self) -> Result<Option<Secret>, Error> {
+    pub(crate) fn header(&self) -> Result<Option<Secret>, String> {
         match &self.auth {
             Auth::Anonymous => Ok(None),
             Auth::Token(token) => Ok(Some(bearer(token.expose()))),
@@ -70,6 +76,33 @@ impl Credentials {
         }
     }
 
+    /// What a server that answers 401 means: whose credentials, and where they come from.
+    pub(crate) fn refused(&self) -> String {
+        let token = |token: &str, from: &str| match subject(token) {
+            Some(subject) => format!("the token of {subject}{from} is not valid"),
+            None if self.user.is_empty() => format!("the token{from} is not valid"),
+            None => format!("the token of user {:?}{from} is not valid", self.user),
+        };
+        match &self.auth {
+            Auth::Anonymous if self.has_certificate => match self.user.as_str() {
+                "" => "the client certificate is not accepted".to_owned(),
+                user => format!("the client certificate of user {user:?} is not accepted"),
+            },
+            Auth::Anonymous => {
+                "no credentials were sent, and anonymous requests are refused".to_owned()
+            }
+            Auth::Token(secret) => token(secret.expose(), ""),
+            Auth::TokenFile(path) => {
+                let text = std::fs::read_to_string(path).unwrap_or_default();
+                token(&text, &format!(" in {}", path.display()))
+            }
+            Auth::Basic(user, _) => format!("user {user:?} or the password is not accepted"),
+            Auth::Exec(plugin) => {
+                token("", &format!(" of exec plugin {}", plugin.command.display()))
+            }
+        }
+    }
+
     /// Makes the next request read credentials anew; whether that can change anything.
     pub(crate) fn forget(&self) -> bool {
         if let Some(cached) = &mut *self.cached.lock() {
@@ -81,7 +114,7 @@ impl Credentials {
     fn cached_or(
         &self,
         read: impl FnOnce() -> Result<(Secret, Option<i64>), String>,
-    ) -> Result<Secret, Error> {
+    ) -> Result<Secret, String> {
         let now = self.clock.now();
         let mut cached = self.cached.lock();
         if let Some(cached) = &*cached
@@ -105,7 +138,7 @@ impl Credentials {
                 last.read = now;
                 Ok(last.header.clone())
             }
-            (Err(error), None) => Err(Error::Credentials(error)),
+            (Err(error), None) => Err(error),
         }
     }
 
@@ -128,6 +161,20 @@ impl Credentials {
 
 fn bearer(token: &str) -> Secret {
     Secret::new(format!("Bearer {}", token.trim()))
+}
+
+/// Whose token it is, if it says so itself: those of service accounts are JWTs.
+fn subject(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        sub: String,
+    }
+    let claims = URL_SAFE_NO_PAD
+        .decode(token.trim().split('.').nth(1)?)
+        .ok()?;
+    let Claims { sub } = serde_json::from_slice(&claims).ok()?;
+    let account = sub.strip_prefix("system:serviceaccount:")?;
+    Some(account.replacen(':', "/", 1))
 }
 
 fn read_token(path: &Path) -> Result<(Secret, Option<i64>), String> {
@@ -214,9 +261,10 @@ struct ExecStatus {
 fn read_credential(plugin: &Exec, output: &[u8]) -> Result<(Secret, Option<i64>), String> {
     let name = plugin.command.display();
     // The parser's own message could quote the token.
-    let credential: ExecCredential =
-        crate::wire::yaml::serde::from_str(&String::from_utf8_lossy(output))
-            .map_err(|_| format!("exec plugin {name} did not print an ExecCredential"))?;
+    let credential: ExecCredential = json::read(&String::from_utf8_lossy(output))
+        .ok()
+        .and_then(|value| decode(value).ok())
+        .ok_or_else(|| format!("exec plugin {name} did not print an ExecCredential"))?;
     if credential.api_version != plugin.api_version {
         return Err(format!(
             "exec plugin {name} printed apiVersion {:?}, want {:?}",
@@ -264,13 +312,58 @@ mod tests {
         }))
     }
 
+    fn with(auth: Auth, clock: Arc<dyn Clock>) -> Credentials {
+        let config = Config {
+            auth,
+            ..Config::default()
+        };
+        Credentials::new(&config, clock)
+    }
+
+    #[test]
+    fn a_refusal_names_whose_credentials_are_at_fault() {
+        let check = |auth: Auth, user: &str, cert: &str, want: &str| {
+            let mut config = Config {
+                auth,
+                user: user.to_owned(),
+                ..Config::default()
+            };
+            config.tls.cert = cert.into();
+            assert_eq!(
+                Credentials::new(&config, ManualClock::new(0)).refused(),
+                want
+            );
+        };
+        let claims = URL_SAFE_NO_PAD.encode(r#"{"sub":"system:serviceaccount:monitoring:promop"}"#);
+        let token = format!("h.{claims}.s");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, &token).unwrap();
+        let in_file = format!(
+            "the token of monitoring/promop in {} is not valid",
+            path.display()
+        );
+        check(Auth::TokenFile(path), "", "", &in_file);
+        let of = "the token of monitoring/promop is not valid";
+        check(Auth::Token(Secret::new(token)), "me", "", of);
+        let opaque = || Auth::Token(Secret::new("abc"));
+        check(opaque(), "me", "", "the token of user \"me\" is not valid");
+        check(opaque(), "", "", "the token is not valid");
+        let certificate = "the client certificate of user \"me\" is not accepted";
+        check(Auth::Anonymous, "me", "pem", certificate);
+        let anonymous = "no credentials were sent, and anonymous requests are refused";
+        check(Auth::Anonymous, "me", "", anonymous);
+        let plugin = "the token of exec plugin /bin/sh is not valid";
+        check(exec(""), "", "", plugin);
+    }
+
     #[test]
     fn a_rotated_token_file_is_read_after_50_seconds_or_a_401() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         std::fs::write(&path, "one\n").unwrap();
         let clock = ManualClock::new(0);
-        let credentials = Credentials::new(Auth::TokenFile(path.clone()), Arc::clone(&clock) as _);
+        let credentials = with(Auth::TokenFile(path.clone()), Arc::clone(&clock) as _);
         let header = || credentials.header().unwrap().unwrap().expose().to_owned();
         assert_eq!(header(), "Bearer one");
         std::fs::write(&path, "two").unwrap();
@@ -290,7 +383,7 @@ mod tests {
         let script = r#"echo "{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\",
             \"status\":{\"token\":\"$WORD-$(date +%N)\",\"expirationTimestamp\":\"1970-01-01T00:10:00Z\"}}""#;
         let clock = ManualClock::new(0);
-        let credentials = Credentials::new(exec(script), Arc::clone(&clock) as _);
+        let credentials = with(exec(script), Arc::clone(&clock) as _);
         let header = || credentials.header().unwrap().unwrap().expose().to_owned();
         let first = header();
         assert!(first.starts_with("Bearer w-"), "{first}");
@@ -310,7 +403,7 @@ mod tests {
             ),
             ("echo '{\"apiVersion\":\"v0\"}'", "apiVersion"),
         ] {
-            let credentials = Credentials::new(exec(script), ManualClock::new(0));
+            let credentials = with(exec(script), ManualClock::new(0));
             let error = credentials.header().unwrap_err().to_string();
             assert!(
                 error.contains(want) && !error.contains("secret-thing"),

@@ -4,18 +4,18 @@
 use super::auth::Credentials;
 use super::config::{Auth, Config, ConfigError};
 use super::error::{Error, Status};
+use super::list::{self, Budget, Failure, ListMeta, MAX_OBJECT};
 use super::types::kind::Kind;
-use crate::http::agent;
+use crate::http::config::Secret;
 use crate::http::tls;
+use crate::http::{agent, cause};
 use crate::rt::clock::Clock;
 use crate::rt::files::Disk;
 use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,15 +26,12 @@ use ureq::{Body, BodyReader};
 /// Longest event of a watch, and longest error body, in bytes. etcd refuses objects of more than about 1.5 MiB.
 const MAX_LINE: u64 = 16 * 1024 * 1024;
 const MAX_ERROR_BODY: u64 = 64 * 1024;
-/// Longest list, and longest object read by name, in bytes: bounds memory if a server goes mad.
-const MAX_LIST: u64 = 512 * 1024 * 1024;
-const MAX_OBJECT: u64 = 16 * 1024 * 1024;
 const READ_BUFFER: usize = 16 * 1024;
 
 /// Connecting, with name resolution and TLS: also how long a stop may take, for these cannot be interrupted.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Reading one object.
-const GET: Duration = Duration::from_secs(30);
+/// Reading one object: configurations wait for it.
+const GET: Duration = Duration::from_secs(10);
 /// Servers give up on a list after 60 s themselves.
 const LIST_HEAD: Duration = Duration::from_secs(65);
 const LIST_SILENCE: Duration = Duration::from_secs(30);
@@ -58,14 +55,13 @@ struct Inner {
 #[derive(Debug, Clone)]
 pub(crate) struct Connection(Agent);
 
-/// `metadata` of a list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct ListMeta {
-    pub(crate) resource_version: String,
-    /// Asks for the next page; empty on the last one.
-    #[serde(rename = "continue")]
-    pub(crate) next: String,
+/// A page of a list.
+pub(crate) struct Page {
+    pub(crate) kind: Kind,
+    /// With the query.
+    pub(crate) path: String,
+    /// How long it may take, to the last byte.
+    pub(crate) time: Duration,
 }
 
 impl Client {
@@ -81,7 +77,7 @@ impl Client {
     ) -> Result<Self, ConfigError> {
         check_server(&config)?;
         let client = Self(Arc::new(Inner {
-            credentials: Credentials::new(config.auth.clone(), clock),
+            credentials: Credentials::new(&config, clock),
             config,
             user_agent: user_agent.into(),
             roots,
@@ -108,8 +104,11 @@ impl Client {
             .send(&connection, &path, &Timeouts::get())
             .and_then(|response| {
                 let body = response.into_body().into_with_config().limit(MAX_OBJECT);
-                serde_json::from_reader(BufReader::new(body.reader()))
-                    .map_err(|error| Error::Decode(error.to_string()))
+                let object = serde_json::from_reader(BufReader::new(body.reader()));
+                object.map_err(|error| {
+                    let what = format!("{kind} {namespace}/{name} cannot be read: {error}");
+                    Error::Decode(self.at(&what))
+                })
             });
         if matches!(result, Err(Error::Transport(_))) {
             // The next attempt reads the certificates anew.
@@ -128,14 +127,14 @@ impl Client {
         let connection = self.shared_connection()?;
         let mut request = connection.0.post(&url);
         request = request.header("Content-Type", "application/json");
-        if let Some(header) = self.0.credentials.header()? {
+        if let Some(header) = self.authorization()? {
             request = request.header("Authorization", header.expose());
         }
         let request = request.config().timeout_global(Some(GET)).build();
         match request.send(event.to_string()) {
             Ok(response) if response.status().is_success() => Ok(()),
-            Ok(response) => Err(error_of(response)),
-            Err(error) => Err(Error::Transport(error.to_string())),
+            Ok(response) => Err(self.error_of(response)),
+            Err(error) => Err(self.unreachable(&error)),
         }
     }
 
@@ -153,7 +152,7 @@ impl Client {
     }
 
     /// A connection of its own, with what certificate files hold now.
-    pub(crate) fn connection(&self) -> Result<Connection, ConfigError> {
+    fn connection(&self) -> Result<Connection, ConfigError> {
         let inner = &self.0;
         let config = &inner.config;
         let tls = tls::client_config(&config.tls, &Disk, &inner.roots)
@@ -182,52 +181,86 @@ impl Client {
             return Err(Error::Stopped);
         }
         if gets.is_none() {
-            let connection = self.connection();
-            *gets = Some(connection.map_err(|error| Error::Credentials(error.to_string()))?);
+            *gets = Some(self.fresh_connection()?);
         }
         gets.clone().ok_or(Error::Stopped)
     }
 
-    /// One page of a list; each item is handed on as JSON text while it is read. `query` follows the `?`.
+    /// One page of a list; each item is handed on as JSON text while it is read.
     pub(crate) fn list(
         &self,
         connection: &Connection,
-        path: &str,
-        query: &str,
+        page: &Page,
+        budget: &mut Budget,
         each: &mut dyn FnMut(&str),
     ) -> Result<ListMeta, Error> {
-        let path = format!("{path}?{query}");
-        let response = self.send(connection, &path, &Timeouts::list())?;
-        let body = response.into_body().into_with_config().limit(MAX_LIST);
-        let mut reader = BufReader::with_capacity(READ_BUFFER, body.reader());
-        let mut json = serde_json::Deserializer::from_reader(&mut reader);
-        let meta = ListSeed(each).deserialize(&mut json).and_then(|meta| {
-            json.end()?;
-            Ok(meta)
-        });
-        let meta = meta.map_err(|error| match error.classify() {
-            serde_json::error::Category::Io | serde_json::error::Category::Eof => {
-                Error::Transport(format!("the list ended early: {error}"))
-            }
-            _ => Error::Decode(error.to_string()),
-        })?;
-        // A 200 from something that is no API server, such as a login page, must not look like an empty list.
-        if meta.resource_version.is_empty() && meta.next.is_empty() {
-            return Err(Error::Decode("the answer is no list".to_owned()));
+        let response = self.send(connection, &page.path, &Timeouts::list(page.time))?;
+        let content_type = response.headers().get("content-type");
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        // A 200 of something that is no API server, such as a login page.
+        if let Some(other) = content_type.filter(|text| !text.contains("json")) {
+            return Err(self.bad_list(page.kind, &format!("got {other} instead of JSON")));
         }
-        Ok(meta)
+        let body = response.into_body().into_reader();
+        list::read(body, page.kind, budget, each).map_err(|failure| match failure {
+            Failure::Broken(text) => {
+                Error::Transport(self.at(&format!("the list of {}: {text}", page.kind.plural())))
+            }
+            Failure::Bad(text) => self.bad_list(page.kind, &text),
+        })
     }
 
-    /// Opens a watch. `silence` bounds how long nothing at all may come.
+    /// A list that cannot be used.
+    pub(crate) fn bad_list(&self, kind: Kind, reason: &str) -> Error {
+        Error::Decode(self.at(&format!("the list of {}: {reason}", kind.plural())))
+    }
+
+    /// The server, and how we came to it.
+    pub(crate) fn place(&self) -> String {
+        let Config { server, origin, .. } = &self.0.config;
+        // Nobody's password belongs into a log.
+        let server = match server.split_once("://") {
+            Some((scheme, rest)) => {
+                let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+                format!("{scheme}://{host}")
+            }
+            None => server.clone(),
+        };
+        if origin.is_empty() {
+            server
+        } else {
+            format!("{server} ({origin})")
+        }
+    }
+
+    fn at(&self, what: &str) -> String {
+        format!("{}: {what}", self.place())
+    }
+
+    fn unreachable(&self, cause: &ureq::Error) -> Error {
+        Error::Transport(self.at(&cause::of(cause)))
+    }
+
+    fn authorization(&self) -> Result<Option<Secret>, Error> {
+        let header = self.0.credentials.header();
+        header.map_err(|cause| Error::Credentials(self.at(&cause)))
+    }
+
+    /// The same, with an error that says where.
+    pub(crate) fn fresh_connection(&self) -> Result<Connection, Error> {
+        let connection = self.connection();
+        connection.map_err(|error| Error::Credentials(self.at(&error.message)))
+    }
+
+    /// Opens a watch. `silence` bounds how long nothing at all may come, `whole` how long it may last.
     pub(crate) fn watch(
         &self,
         connection: &Connection,
         path: &str,
-        query: &str,
         silence: Duration,
+        whole: Duration,
     ) -> Result<WatchStream, Error> {
-        let path = format!("{path}?{query}");
-        let response = self.send(connection, &path, &Timeouts::watch(silence))?;
+        let response = self.send(connection, path, &Timeouts::watch(silence, whole))?;
         let body = response.into_body().into_reader();
         Ok(WatchStream(BufReader::with_capacity(READ_BUFFER, body)))
     }
@@ -242,7 +275,7 @@ impl Client {
         let mut retried = false;
         loop {
             let mut request = connection.0.get(&url).header("Accept", "application/json");
-            if let Some(header) = self.0.credentials.header()? {
+            if let Some(header) = self.authorization()? {
                 request = request.header("Authorization", header.expose());
             }
             let request = request
@@ -251,22 +284,38 @@ impl Client {
                 .timeout_recv_response(timeouts.head)
                 .timeout_per_read(timeouts.silence)
                 .build();
-            let failed = match request.call() {
-                Ok(response) if response.status().as_u16() == 200 => return Ok(response),
-                Ok(response) => error_of(response),
-                Err(error) => Error::Transport(error.to_string()),
-            };
             // Once at once: with credentials read anew, or because a connection that lay idle had been closed.
-            let again = match &failed {
-                Error::Status(status) if status.code == 401 => self.0.credentials.forget(),
-                Error::Transport(text) => text.contains("Peer disconnected"),
-                _ => false,
+            let (failed, again) = match request.call() {
+                Ok(response) if response.status().as_u16() == 200 => return Ok(response),
+                Ok(response) if response.status().as_u16() == 401 => {
+                    (self.error_of(response), self.0.credentials.forget())
+                }
+                Ok(response) => (self.error_of(response), false),
+                Err(error) => (self.unreachable(&error), is_closed(&error)),
             };
             if retried || !again || self.0.stopped.load(Ordering::SeqCst) {
                 return Err(failed);
             }
             retried = true;
         }
+    }
+
+    fn error_of(&self, response: Response<Body>) -> Error {
+        let code = response.status().as_u16();
+        let retry_after = response.headers().get("retry-after");
+        let retry_after = retry_after
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        let mut body = Vec::new();
+        let limited = response.into_body().into_reader().take(MAX_ERROR_BODY);
+        // What could be read is enough for a message.
+        BufReader::new(limited).read_to_end(&mut body).ok();
+        let mut status = Status::parse(code, retry_after.as_deref(), &body);
+        status.at = self.place();
+        if code == 401 {
+            status.message = self.0.credentials.refused();
+        }
+        Error::Status(status)
     }
 }
 
@@ -292,18 +341,18 @@ impl Timeouts {
         }
     }
 
-    fn list() -> Self {
+    fn list(whole: Duration) -> Self {
         Self {
-            whole: None,
+            whole: Some(whole),
             head: Some(LIST_HEAD),
             silence: Some(LIST_SILENCE),
         }
     }
 
     /// Some proxies hold the head back until the first event, so it has no shorter bound than silence.
-    fn watch(silence: Duration) -> Self {
+    fn watch(silence: Duration, whole: Duration) -> Self {
         Self {
-            whole: None,
+            whole: Some(whole),
             head: Some(silence),
             silence: Some(silence),
         }
@@ -329,19 +378,6 @@ fn check_server(config: &Config) -> Result<(), ConfigError> {
         }
         _ => error("want a URL with http or https"),
     }
-}
-
-fn error_of(response: Response<Body>) -> Error {
-    let code = response.status().as_u16();
-    let retry_after = response.headers().get("retry-after");
-    let retry_after = retry_after
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    let mut body = Vec::new();
-    let limited = response.into_body().into_reader().take(MAX_ERROR_BODY);
-    // What could be read is enough for a message.
-    BufReader::new(limited).read_to_end(&mut body).ok();
-    Error::Status(Status::parse(code, retry_after.as_deref(), &body))
 }
 
 const SEGMENT: &AsciiSet = &CONTROLS
@@ -383,111 +419,10 @@ impl WatchStream {
         } else {
             "the stream was cut in the middle of an event"
         };
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem))
+        Err(io::Error::new(ErrorKind::UnexpectedEof, problem))
     }
 }
-
-/// Reads a list in any order of its keys: built-in kinds have `metadata` before `items`, custom resources after.
-struct ListSeed<'a>(&'a mut dyn FnMut(&str));
-
-impl<'de> DeserializeSeed<'de> for ListSeed<'_> {
-    type Value = ListMeta;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, json: D) -> Result<ListMeta, D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ListSeed<'_> {
-    type Value = ListMeta;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of objects")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ListMeta, A::Error> {
-        let mut meta = ListMeta::default();
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "kind" => {
-                    let kind: String = map.next_value()?;
-                    if !kind.ends_with("List") {
-                        return Err(A::Error::custom(format!("got kind {kind}, want a list")));
-                    }
-                }
-                "metadata" => meta = map.next_value()?,
-                "items" => map.next_value_seed(ItemsSeed(&mut *self.0))?,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(meta)
-    }
-}
-
-struct ItemsSeed<'a>(&'a mut dyn FnMut(&str));
-
-impl<'de> DeserializeSeed<'de> for ItemsSeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        // Go writes an empty list as null at times.
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ItemsSeed<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the items of a list")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while let Some(item) = items.next_element::<Box<RawValue>>()? {
-            (self.0)(item.get());
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(json: &str, want: Result<(&str, usize), ()>) {
-        let mut items = 0;
-        let mut each = |_: &str| items += 1;
-        let mut reader = serde_json::Deserializer::from_reader(json.as_bytes());
-        let meta = ListSeed(&mut each).deserialize(&mut reader);
-        let got = meta.map(|meta| meta.resource_version).map_err(|_| ());
-        assert_eq!(
-            got.as_deref().map(|rv| (rv, items)),
-            want.as_ref().map(|w| *w)
-        );
-    }
-
-    #[test]
-    fn lists_in_both_orders() {
-        check(
-            r#"{"kind":"PodList","metadata":{"resourceVersion":"7"},"items":[{},{"a":[1]}]}"#,
-            Ok(("7", 2)),
-        );
-        check(
-            r#"{"items":[{}],"kind":"PodMonitorList","metadata":{"continue":"","resourceVersion":"8"}}"#,
-            Ok(("8", 1)),
-        );
-        check(
-            r#"{"items":null,"metadata":{"resourceVersion":"9"}}"#,
-            Ok(("9", 0)),
-        );
-        check(r#"{"kind":"Status","items":[]}"#, Err(()));
-        check(r#"{"items":[{}"#, Err(()));
-    }
+/// Whether the other side had closed the connection.
+fn is_closed(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof)
 }

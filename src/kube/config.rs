@@ -1,6 +1,7 @@
 //! How to reach an API server: values, read from a pod's mounted files or from kubeconfig files ([`super::kubeconfig`]).
 
 use crate::http::config::{Secret, Tls};
+use crate::rt::files::reason;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,10 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     /// Scheme, host, port, maybe a path before all paths of the API; without a slash at the end.
     pub server: String,
+    /// Where all this was found, for messages: `context k3s of /home/me/.kube/config`. May be empty.
+    pub origin: String,
+    /// What the kubeconfig calls the user, for messages. May be empty.
+    pub user: String,
     /// Authorities, client certificate, expected name.
     pub tls: Tls,
     /// Who we are.
@@ -91,8 +96,9 @@ impl Config {
         if host.is_empty() || port.is_empty() {
             return Err(ConfigError::new(
                 "in-cluster configuration",
-                "KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not set: this is no pod. \
-                 Name a kubeconfig file instead",
+                "there is no kubeconfig file, and KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not set: \
+                 this is no pod. Name the file with --kubeconfig FILE, or try promop without a cluster: \
+                 --from-dir scripts/demo",
             ));
         }
         let token = folder.join("token");
@@ -109,6 +115,8 @@ impl Config {
         };
         Ok(Self {
             server: format!("https://{host}:{port}"),
+            origin: "the pod's service account".to_owned(),
+            user: String::new(),
             tls: Tls {
                 ca_file: ca.to_string_lossy().into(),
                 ..Tls::default()
@@ -125,8 +133,12 @@ impl Config {
 }
 
 pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::new(path.display(), error.to_string()))
+    std::fs::read_to_string(path).map_err(|error| {
+        ConfigError::new(
+            path.display(),
+            format!("cannot be read: {}", reason(&error)),
+        )
+    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub enum Error {
     /// The server answered with an error.
     Status(Status),
-    /// No answer, or the connection broke.
+    /// No answer, or the connection broke. The text names the server, as those of the next two do.
     Transport(String),
     /// An answer that is no list, object or event.
     Decode(String),
@@ -23,6 +23,8 @@ pub enum Error {
 /// An error answer of the API server.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Status {
+    /// Which server it was, and where we have it from; empty for the folder that plays one.
+    pub at: String,
     /// The HTTP status, or the code of an ERROR event.
     pub code: u16,
     /// Kubernetes' one word for it, maybe empty.
@@ -57,6 +59,31 @@ impl Rule {
     /// Reading an object by name.
     pub fn get(kind: Kind, namespace: &str) -> Self {
         Self::new(vec!["get"], kind, Some(namespace))
+    }
+
+    /// A line that gives this right to the user whom the message of a 403 names.
+    pub fn kubectl(&self, message: &str) -> String {
+        let user = message
+            .split_once("User \"")
+            .and_then(|(_, rest)| rest.split_once('"'))
+            .map_or("USER", |(user, _)| user);
+        let to = match user.strip_prefix("system:serviceaccount:") {
+            Some(account) => format!("--serviceaccount={account}"),
+            None => format!("--user='{user}'"),
+        };
+        let resource = match self.group {
+            "" => self.resource.to_owned(),
+            group => format!("{}.{group}", self.resource),
+        };
+        let (scope, role) = match &self.namespace {
+            Some(namespace) => (format!(" -n {namespace}"), "role"),
+            None => (String::new(), "clusterrole"),
+        };
+        let (verbs, name) = (self.verbs.join(","), format!("promop-{}", self.resource));
+        format!(
+            "kubectl create{scope} {role} {name} --verb={verbs} --resource={resource} && \
+             kubectl create{scope} {role}binding {name} --{role}={name} {to}"
+        )
     }
 
     fn new(verbs: Vec<&'static str>, kind: Kind, namespace: Option<&str>) -> Self {
@@ -139,6 +166,7 @@ impl Status {
         let details = json.details.unwrap_or_default();
         let causes = details.causes.unwrap_or_default();
         Self {
+            at: String::new(),
             code: json.code,
             too_large: causes.iter().any(|c| c.reason == "ResourceVersionTooLarge")
                 || json.message.contains("Too large resource version"),
@@ -187,7 +215,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => {
-                write!(f, "the API server answered {}", status.code)?;
+                match status.at.as_str() {
+                    "" => f.write_str("the API server")?,
+                    at => write!(f, "{at}")?,
+                }
+                // An ERROR event may have no code.
+                match status.code {
+                    200 => f.write_str(" answered")?,
+                    code => write!(f, " answered {code}")?,
+                }
                 if !status.reason.is_empty() {
                     write!(f, " {}", status.reason)?;
                 }
@@ -196,9 +232,9 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
-            Self::Transport(text) => write!(f, "the API server cannot be reached: {text}"),
-            Self::Decode(text) => write!(f, "the API server's answer cannot be read: {text}"),
-            Self::Credentials(text) => write!(f, "no credentials for the API server: {text}"),
+            Self::Transport(text) | Self::Decode(text) | Self::Credentials(text) => {
+                f.write_str(text)
+            }
             Self::Stopped => f.write_str("stopped"),
         }
     }
@@ -231,6 +267,18 @@ mod tests {
         assert_eq!(
             Error::Status(Status::parse(404, None, b"404 page not found\n")).to_string(),
             "the API server answered 404: 404 page not found"
+        );
+        let forbidden =
+            r#"services is forbidden: User "system:serviceaccount:m:promop" cannot list resource"#;
+        assert_eq!(
+            Rule::watch(Kind::EndpointSlice, None).kubectl(forbidden),
+            "kubectl create clusterrole promop-endpointslices --verb=list,watch --resource=endpointslices.discovery.k8s.io && \
+             kubectl create clusterrolebinding promop-endpointslices --clusterrole=promop-endpointslices --serviceaccount=m:promop"
+        );
+        assert_eq!(
+            Rule::watch(Kind::Pod, Some("shop")).kubectl(r#"User "me" cannot"#),
+            "kubectl create -n shop role promop-pods --verb=list,watch --resource=pods && \
+             kubectl create -n shop rolebinding promop-pods --role=promop-pods --user='me'"
         );
         assert_eq!(
             Rule::watch(Kind::EndpointSlice, Some("shop")).to_string(),

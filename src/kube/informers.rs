@@ -65,14 +65,20 @@ impl fmt::Display for Health {
             write!(f, " in namespace {namespace}")?;
         }
         match &self.status.trouble {
-            Some((Trouble::Forbidden(rule), ..)) => write!(f, ": not permitted to {rule}"),
-            Some((Trouble::Absent, ..)) => write!(
-                f,
-                ": the API server does not have this kind (is its CustomResourceDefinition installed?)"
-            ),
-            Some((Trouble::Failing, _, message)) => write!(f, ": {message}"),
             None if self.status.synced => f.write_str(": synced"),
-            None => f.write_str(": not listed yet"),
+            _ => write!(f, ": {}", self.cause()),
+        }
+    }
+}
+
+impl Health {
+    /// What is the matter, without the kind: several stores often have one cause.
+    pub fn cause(&self) -> String {
+        match &self.status.trouble {
+            Some((Trouble::Forbidden(rule), ..)) => format!("not permitted to {rule}"),
+            Some((Trouble::Absent, ..)) => self.kind.not_installed(),
+            Some((Trouble::Failing, _, message)) => message.clone(),
+            None => "not listed yet".to_owned(),
         }
     }
 }
@@ -139,10 +145,9 @@ pub enum SubscribeError {
 impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OutOfScope(namespace) => write!(
-                f,
-                "namespace {namespace} is not among those to read (--namespaces)"
-            ),
+            Self::OutOfScope(namespace) => {
+                write!(f, "namespace {namespace} is not read (--namespaces)")
+            }
             Self::FieldSelector(text) => f.write_str(text),
             Self::Thread(text) => write!(f, "cannot start a thread: {text}"),
         }

@@ -1,7 +1,8 @@
 //! Kubernetes objects from texts: YAML with several documents, JSON, `List` objects unpacked. Which files are read is
 //! decided by the caller.
 
-use crate::wire::yaml::serde::{Document, documents};
+use super::types::kind::Kind;
+use crate::wire::yaml::documents::{Document, documents};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
@@ -94,13 +95,26 @@ fn unpack(origin: String, mut value: Value, sink: &mut dyn FnMut(Result<Object, 
         let message = "not a Kubernetes object: it has no kind".to_owned();
         return sink(Err(Error { origin, message }));
     }
-    let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
+    let items = value.get_mut("items").and_then(Value::as_array_mut);
+    let Some(items) = items.map(std::mem::take) else {
+        complete(&mut value);
         return sink(Ok(Object { origin, value }));
     };
     let api_version = text_at(&value, "/apiVersion").to_owned();
     for (i, mut item) in items.into_iter().enumerate() {
         inherit(&mut item, &kind, &api_version);
         unpack(format!("{origin}[{i}]"), item, sink);
+    }
+}
+
+/// A namespaced object without a namespace is in `default`, where kubectl would put it.
+fn complete(object: &mut Value) {
+    let kind = Kind::of(text_at(object, "/apiVersion"), text_at(object, "/kind"));
+    if kind.is_some_and(Kind::is_namespaced)
+        && text_at(object, "/metadata/namespace").is_empty()
+        && let Some(Value::Object(metadata)) = object.get_mut("metadata")
+    {
+        metadata.insert("namespace".to_owned(), Value::from("default"));
     }
 }
 

@@ -1,15 +1,16 @@
 //! One thread per store: drives the state machine of [`super::watch`] against the API server and writes the store.
 
-use super::client::{Client, Connection, query_value};
+use super::client::{Client, Connection, Page, query_value};
 use super::error::{Error, Rule, Status};
 use super::informers::StoreKey;
+use super::list::{Budget, Head, ListLimits};
 use super::store::{Store, Trouble};
 use super::types::object::{Key, Object};
 use super::watch::{End, From, Machine, Request};
 use crate::rt::backoff::random_unit;
 use crate::rt::clock::Clock;
 use crate::rt::gate::Gate;
-use crate::rt::quiet::Quiet;
+use crate::rt::quiet::{Omitted, Quiet};
 use crate::rt::stop::{self, Stopped, Stopper};
 use crate::rt::thread::{Crew, STACK, catch};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
@@ -38,6 +39,8 @@ pub struct Tuning {
     pub linger: Duration,
     /// How long the objects of a kind that has vanished are kept: a server just starting may not know it yet.
     pub absent_grace: Duration,
+    /// What a list may cost.
+    pub list: ListLimits,
 }
 
 impl Default for Tuning {
@@ -49,14 +52,25 @@ impl Default for Tuning {
             watch_seconds: 300,
             linger: Duration::from_secs(15),
             absent_grace: Duration::from_secs(300),
+            list: ListLimits::default(),
         }
     }
 }
+
+/// What can be said of a watch.
+const FORBIDDEN: &str = "is not permitted";
+const ABSENT: &str = "waits for its kind";
+const FAILING: &str = "is failing";
+const ENDED: &str = "ended, listing anew";
 
 /// A repeated failure is logged again after this long.
 const LOG_AGAIN: Duration = Duration::from_secs(300);
 /// Objects asked for per page, as client-go does.
 const PAGE: u32 = 500;
+/// Lists wait for one another, to bound memory, but no longer than this: one may be stuck.
+const WAIT_FOR_LISTS: Duration = Duration::from_secs(2);
+/// A watch that outlives the time it was asked to last by so much is cut.
+const OVERTIME: Duration = Duration::from_secs(60);
 
 /// A running reflector; dropping it ends the thread.
 #[derive(Debug)]
@@ -154,20 +168,6 @@ struct Event<'a> {
     object: &'a RawValue,
 }
 
-#[derive(Deserialize)]
-struct Head {
-    #[serde(default)]
-    metadata: HeadMeta,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct HeadMeta {
-    name: String,
-    namespace: String,
-    resource_version: String,
-}
-
 impl Worker {
     fn run(&mut self) {
         while !self.stopped.is_stopped() {
@@ -215,10 +215,7 @@ impl Worker {
         if let Some(connection) = &*current {
             return Ok(connection.clone());
         }
-        let connection = self
-            .client
-            .connection()
-            .map_err(|error| Error::Credentials(error.to_string()))?;
+        let connection = self.client.fresh_connection()?;
         *current = Some(connection.clone());
         Ok(connection)
     }
@@ -244,18 +241,21 @@ impl Worker {
         let (trouble, word) = match error {
             _ if error.is_forbidden() => {
                 let rule = Rule::watch(self.key.kind, self.key.namespace.as_deref());
-                (Trouble::Forbidden(rule), "forbidden")
+                (Trouble::Forbidden(rule), FORBIDDEN)
             }
-            _ if error.is_not_found() => (Trouble::Absent, "absent"),
-            _ => (Trouble::Failing, "failing"),
+            _ if error.is_not_found() => (Trouble::Absent, ABSENT),
+            _ => (Trouble::Failing, FAILING),
         };
-        if let Some(omitted) = self.quiet.due(word, now) {
-            warn!(
-                "the watch is {word} kind={} namespace={} omitted={omitted} err={error}",
-                self.key.kind,
-                self.key.namespace.as_deref().unwrap_or("*")
-            );
-        }
+        let what = match (&trouble, error) {
+            (Trouble::Forbidden(rule), Error::Status(status)) => {
+                format!("{error}; to permit it: {}", rule.kubectl(&status.message))
+            }
+            (Trouble::Absent, _) => {
+                format!("{}: {}", self.client.place(), self.key.kind.not_installed())
+            }
+            _ => error.to_string(),
+        };
+        self.say(word, &what, now);
         let absent_since = match self.store.status().trouble {
             Some((Trouble::Absent, since, _)) => since,
             _ => now,
@@ -266,8 +266,17 @@ impl Worker {
         self.store.fail(trouble, error.to_string(), now);
     }
 
+    /// Says what is the matter with the watch; again after a while only.
+    fn say(&self, word: &'static str, what: &str, now: Instant) {
+        if let Some(omitted) = self.quiet.due(word, now) {
+            let (kind, namespace) = (self.key.kind, self.key.namespace.as_deref().unwrap_or("*"));
+            let omitted = Omitted(omitted);
+            warn!("the watch {word} kind={kind} namespace={namespace}{omitted} err={what:?}");
+        }
+    }
+
     fn healed(&self) {
-        let had_trouble = ["forbidden", "absent", "failing"]
+        let had_trouble = [FORBIDDEN, ABSENT, FAILING]
             .iter()
             .fold(false, |had, word| self.quiet.forget(word) | had);
         if had_trouble {
@@ -289,7 +298,8 @@ impl Worker {
     /// Reads all pages, then replaces the store's contents: a list that breaks off changes nothing.
     fn list(&mut self, connection: &Connection, from: &From) -> Result<(), Error> {
         let lists = Arc::clone(&self.lists);
-        let _pass = lists.enter();
+        let _pass = lists.enter_until(self.clock.now() + WAIT_FOR_LISTS);
+        let end = self.clock.now() + self.tuning.list.time;
         let selector = self.selector();
         let page_size = format!("limit={PAGE}");
         let first = match from {
@@ -305,21 +315,40 @@ impl Worker {
         let mut each = |json: &str| match Object::decode(kind, json) {
             Ok(object) => objects.push(object),
             Err(error) => {
-                if let Ok(Head { metadata }) = serde_json::from_str(json) {
-                    kept.insert(
-                        Key::new(metadata.namespace, metadata.name),
-                        error.to_string(),
-                    );
-                }
+                let Ok(Head { metadata, .. }) = serde_json::from_str(json) else {
+                    return;
+                };
+                kept.insert(
+                    Key::new(metadata.namespace, metadata.name),
+                    error.to_string(),
+                );
             }
         };
-        let mut meta = self
-            .client
-            .list(connection, &self.path, &first, &mut each)?;
+        let mut budget = Budget::new(&self.tuning.list);
+        let (client, clock) = (&self.client, &self.clock);
+        let mut page = |query: String, budget: &mut Budget| {
+            let page = Page {
+                kind,
+                path: format!("{}?{query}", self.path),
+                time: end.saturating_duration_since(clock.now()),
+            };
+            let read = client.list(connection, &page, budget, &mut each);
+            read.map_err(|error| match error {
+                Error::Transport(_) if clock.now() >= end => client.bad_list(
+                    kind,
+                    &format!("it did not end in {:?}", self.tuning.list.time),
+                ),
+                error => error,
+            })
+        };
+        let mut meta = page(first, &mut budget)?;
         while !meta.next.is_empty() {
             self.paged |= *from == From::Cache;
+            budget
+                .another_page(&meta.next)
+                .map_err(|reason| client.bad_list(kind, &reason))?;
             let next = format!("{page_size}&continue={}{selector}", query_value(&meta.next));
-            meta = self.client.list(connection, &self.path, &next, &mut each)?;
+            meta = page(next, &mut budget)?;
         }
         for (key, reason) in &kept {
             warn!(
@@ -350,15 +379,17 @@ impl Worker {
             query_value(version),
             self.selector()
         );
+        let whole = Duration::from_secs(seconds) + OVERTIME;
+        let path = format!("{}?{query}", self.path);
         self.client
-            .watch(connection, &self.path, &query, self.tuning.silence)
+            .watch(connection, &path, self.tuning.silence, whole)
     }
 
     fn watch(&mut self, mut stream: super::client::WatchStream) -> Duration {
         let start = self.clock.now();
         self.store.heard(start);
         self.healed();
-        let (mut line, mut events) = (Vec::new(), 0);
+        let mut line = Vec::new();
         let end = loop {
             match stream.next(&mut line) {
                 Ok(true) => {}
@@ -368,7 +399,6 @@ impl Worker {
                     break End::Broken;
                 }
             }
-            events += 1;
             if let Some(end) = self.take(&line) {
                 break end;
             }
@@ -381,40 +411,58 @@ impl Worker {
             // The next attempt shall not meet the same broken path.
             self.current.lock().take();
         }
-        if let End::Error(error) = &end {
-            debug!(
-                "a watch ended by an error event kind={} err={error}",
-                self.key.kind
-            );
+        match &end {
+            // An expired version is the way watches go, not a trouble.
+            End::Error(Error::Status(status)) if status.is_expired() => {
+                debug!("a watch expired kind={}", self.key.kind);
+            }
+            End::Error(error) => self.say(ENDED, &format!("an ERROR event: {error}"), now),
+            End::Unreadable(what) => self.say(ENDED, what, now),
+            End::Rollback => self.say(
+                ENDED,
+                "its versions went backwards: the server's store was restored",
+                now,
+            ),
+            End::Clean | End::Broken => {}
         }
         let lived = now.saturating_duration_since(start);
-        self.machine.ended(&end, lived, events, now)
+        self.machine.ended(&end, lived, now)
     }
 
     /// Takes one line of a watch; how the watch ends, if it does.
     fn take(&mut self, line: &[u8]) -> Option<End> {
+        // Go's decoder skips what is blank.
+        if line.trim_ascii().is_empty() {
+            return None;
+        }
+        let unreadable = |what: &str| Some(End::Unreadable(what.to_owned()));
         let Ok(event) = serde_json::from_slice::<Event<'_>>(line) else {
-            return Some(End::Unreadable);
+            return unreadable("a line that is no event");
         };
         let json = event.object.get();
         if event.kind == "ERROR" {
             let status = Status::parse(200, None, json.as_bytes());
-            let corrupt = status.reason == "StoreReadError";
-            // After a corrupt object was removed its deletion is never sent: only a list shows it.
-            return Some(if corrupt {
-                End::Unreadable
-            } else {
-                End::Error(Error::Status(status))
-            });
+            return Some(End::Error(Error::Status(status)));
         }
-        let Ok(Head { metadata }) = serde_json::from_str(json) else {
-            return Some(End::Unreadable);
+        let Ok(head) = serde_json::from_str::<Head<'_>>(json) else {
+            return unreadable("an event without an object");
         };
+        if let Err(error) = head.check(self.key.kind) {
+            return Some(End::Unreadable(error));
+        }
+        let metadata = head.metadata;
+        if matches!(&*metadata.resource_version, "" | "0") {
+            return unreadable("an event without metadata.resourceVersion");
+        }
+        let is_bookmark = event.kind == "BOOKMARK";
+        if metadata.name.is_empty() && !is_bookmark {
+            return unreadable("an event without metadata.name");
+        }
         let now = self.clock.now();
         if !self.machine.advance(&metadata.resource_version, now) {
             return Some(End::Rollback);
         }
-        let key = Key::new(metadata.namespace, metadata.name);
+        let key = Key::new(&*metadata.namespace, &*metadata.name);
         match &*event.kind {
             "BOOKMARK" => self.store.heard(now),
             "DELETED" => self.store.delete(&key, now),
@@ -428,7 +476,7 @@ impl Worker {
                     self.store.reject(key, error.to_string(), now);
                 }
             },
-            _ => return Some(End::Unreadable),
+            unknown => return Some(End::Unreadable(format!("an event of type {unknown:?}"))),
         }
         None
     }

@@ -35,8 +35,8 @@ pub(crate) enum End {
     Broken,
     /// An ERROR event.
     Error(Error),
-    /// An event that cannot be understood, or a version that goes backwards: only a list helps.
-    Unreadable,
+    /// Something that cannot be understood, in words: only a list helps.
+    Unreadable(String),
     /// The versions went backwards: the store behind the server was restored.
     Rollback,
 }
@@ -55,6 +55,8 @@ const TOLD_MOST: u32 = 10;
 const QUIET: Duration = Duration::from_secs(120);
 /// After so long without contact a list checks that the server still has our past.
 const OUTAGE: Duration = Duration::from_secs(300);
+/// A version that was asked for so often without any progress is given up, whatever the reason.
+const FRUITLESS_MOST: u32 = 5;
 
 /// The state of one reflector.
 #[derive(Debug)]
@@ -70,8 +72,10 @@ pub(crate) struct Machine {
     last_contact: Option<Instant>,
     short_streams: u32,
     internal_errors: u32,
-    /// Expired versions since the last good stream.
-    expired: u32,
+    /// Versions given up since the last good stream.
+    given_up: u32,
+    /// Requests with the present version that brought nothing.
+    fruitless: u32,
     /// Answers in a row that named the time of the next attempt.
     told: u32,
 }
@@ -88,12 +92,23 @@ impl Machine {
             last_contact: None,
             short_streams: 0,
             internal_errors: 0,
-            expired: 0,
+            given_up: 0,
+            fruitless: 0,
             told: 0,
         }
     }
 
-    pub(crate) fn next(&self) -> Request {
+    /// The next request. Here every one of them passes, so that none can name the same version for ever: what keeps
+    /// failing in a way that no rule below knows is asked differently in the end.
+    pub(crate) fn next(&mut self) -> Request {
+        self.fruitless += 1;
+        if self.fruitless > FRUITLESS_MOST {
+            self.fruitless = 1;
+            self.next = Request::List(match self.next {
+                Request::Watch(_) => self.not_older(),
+                Request::List(_) => From::Latest,
+            });
+        }
         self.next.clone()
     }
 
@@ -102,6 +117,7 @@ impl Machine {
     pub(crate) fn listed(&mut self, version: String, now: Instant) {
         self.last_contact = Some(now);
         self.told = 0;
+        self.fruitless = 0;
         self.next = Request::Watch(version.clone());
         self.version = Some(version);
     }
@@ -115,6 +131,9 @@ impl Machine {
             .is_some_and(|known| compare_versions(version, known) == Some(Ordering::Less));
         if !backwards {
             self.last_contact = Some(now);
+        }
+        if !backwards && self.version.as_deref() != Some(version) {
+            self.fruitless = 0;
             self.version = Some(version.to_owned());
         }
         !backwards
@@ -123,6 +142,9 @@ impl Machine {
     /// The request failed before anything came. Returns the delay before the next one.
     pub(crate) fn failed(&mut self, error: &Error, now: Instant) -> Duration {
         let was_list = matches!(self.next, Request::List(_));
+        if !is_about_version(error) {
+            self.fruitless = self.fruitless.saturating_sub(1);
+        }
         let delay = self.delay_after(error, now);
         match error {
             Error::Status(status) if status.is_expired() || status.too_large => {
@@ -149,35 +171,31 @@ impl Machine {
     }
 
     /// A watch ended. Returns the delay before the next request.
-    pub(crate) fn ended(
-        &mut self,
-        end: &End,
-        lived: Duration,
-        events: u64,
-        now: Instant,
-    ) -> Duration {
+    pub(crate) fn ended(&mut self, end: &End, lived: Duration, now: Instant) -> Duration {
+        let has_advanced = self.fruitless == 0;
         if let Some(version) = &self.version {
             self.next = Request::Watch(version.clone());
         }
         let clean = *end == End::Clean;
-        if lived >= GOOD_STREAM || (clean && events > 0) {
+        if lived >= GOOD_STREAM || (clean && has_advanced) {
             self.backoff.reset();
             self.short_streams = 0;
             self.internal_errors = 0;
-            self.expired = 0;
+            self.given_up = 0;
         }
         match end {
-            End::Clean if events > 0 || lived >= SHORT_STREAM => Duration::ZERO,
+            End::Clean if has_advanced || lived >= SHORT_STREAM => Duration::ZERO,
             End::Clean => {
                 self.short_streams += 1;
                 self.relist_after(self.short_streams);
                 self.next_delay(now)
             }
             End::Broken => self.next_delay(now),
-            End::Error(error) => self.failed(error, now),
-            End::Unreadable => {
+            End::Error(error) if is_passing(error) => self.failed(error, now),
+            // client-go (tools/cache/reflector.go, watch): any other error event ends in a list.
+            End::Error(_) | End::Unreadable(_) => {
                 self.next = Request::List(self.not_older());
-                self.next_delay(now)
+                self.quick_once(now)
             }
             End::Rollback => {
                 self.version = None;
@@ -213,14 +231,20 @@ impl Machine {
         self.backoff.delay()
     }
 
-    /// After an outage the back-off is long. That an expired version, or a server that is only just starting, has to
-    /// wait for it once more would make the outage half a minute longer.
+    /// After an outage the back-off is long. That a version which is no good any more, or a server that is only just
+    /// starting, has to wait for it once more would make the outage half a minute longer.
+    fn quick_once(&mut self, now: Instant) -> Duration {
+        self.given_up += 1;
+        if self.given_up == 1 {
+            self.first.clone().delay()
+        } else {
+            self.next_delay(now)
+        }
+    }
+
     fn delay_after(&mut self, error: &Error, now: Instant) -> Duration {
         match error {
-            Error::Status(status) if status.is_expired() && self.expired == 0 => {
-                self.expired += 1;
-                self.first.clone().delay()
-            }
+            Error::Status(status) if status.is_expired() => self.quick_once(now),
             Error::Status(Status {
                 retry_after: Some(after),
                 ..
@@ -238,6 +262,26 @@ impl Machine {
             _ => self.next_delay(now),
         }
     }
+}
+
+/// Whether a failure can have its cause in the version that was asked for: an outage, and a server that is too busy,
+/// have not. They last; [`OUTAGE`] bounds them.
+fn is_about_version(error: &Error) -> bool {
+    match error {
+        Error::Status(status) => status.code != 429,
+        Error::Decode(_) => true,
+        Error::Transport(_) | Error::Credentials(_) | Error::Stopped => false,
+    }
+}
+
+/// ERROR events after which the same version may be asked for again, or that say themselves what to do. After a corrupt
+/// object was removed (StoreReadError) its deletion is never sent: only a list shows it.
+fn is_passing(error: &Error) -> bool {
+    let Error::Status(status) = error else {
+        return false;
+    };
+    let passes = matches!(status.code, 429 | 500) && status.reason != "StoreReadError";
+    passes || status.is_expired() || status.too_large
 }
 
 /// Versions of one kind are comparable as whole numbers without leading zeros; others in no way.
@@ -264,6 +308,7 @@ mod tests {
         let now = ManualClock::new(0).now();
         let mut machine = Machine::new(Duration::from_millis(800), Duration::from_secs(30));
         machine.listed(version.to_owned(), now);
+        machine.next();
         (machine, now)
     }
 
@@ -302,6 +347,78 @@ mod tests {
         check(&Error::Transport(String::new()), again, 400..=800);
     }
 
+    /// What a watching machine does after a watch ended.
+    #[track_caller]
+    fn check_end(end: End, want: Request) {
+        let (mut machine, now) = watching("1007");
+        let delay = machine.ended(&end, Duration::ZERO, now);
+        assert_eq!(machine.next(), want, "{end:?}");
+        assert!((400..=800).contains(&delay.as_millis()), "{delay:?}");
+    }
+
+    #[test]
+    fn an_error_event_that_nobody_knows_ends_in_a_list() {
+        let again = Request::Watch("1007".to_owned());
+        let relist = list(From::NotOlderThan("1007".to_owned()));
+        for unknown in [
+            "null",
+            "\"compacted\"",
+            r#"{"message":"compacted"}"#,
+            r#"{"kind":"Status","code":418,"reason":"Teapot"}"#,
+            r#"{"kind":"Status","code":403,"reason":"Forbidden"}"#,
+            r#"{"kind":"Status","code":404,"reason":"NotFound"}"#,
+            r#"{"kind":"Status","code":500,"reason":"StoreReadError"}"#,
+            r#"{"kind":"Status","code":410,"reason":"Expired"}"#,
+        ] {
+            check_end(End::Error(status(200, unknown)), relist.clone());
+        }
+        check_end(End::Unreadable(String::new()), relist);
+        let busy = status(200, r#"{"code":429,"reason":"TooManyRequests"}"#);
+        check_end(End::Error(busy), again.clone());
+        check_end(
+            End::Error(status(200, r#"{"code":500,"reason":"InternalError"}"#)),
+            again.clone(),
+        );
+        check_end(End::Broken, again);
+    }
+
+    /// Whatever happens, the same version is asked for so often and no more.
+    #[test]
+    fn no_failure_repeats_one_version_for_ever() {
+        type Fail = dyn Fn(&mut Machine, Instant) -> Duration;
+        let failures: [&Fail; 7] = [
+            &|machine, now| machine.failed(&status(400, ""), now),
+            &|machine, now| machine.failed(&status(401, ""), now),
+            &|machine, now| machine.failed(&status(403, ""), now),
+            &|machine, now| machine.failed(&status(503, ""), now),
+            &|machine, now| machine.failed(&Error::Decode(String::new()), now),
+            &|machine, now| machine.ended(&End::Broken, GOOD_STREAM, now),
+            &|machine, now| machine.ended(&End::Clean, GOOD_STREAM, now),
+        ];
+        for fail in failures {
+            let (mut machine, now) = watching("5");
+            let watches = std::iter::from_fn(|| {
+                fail(&mut machine, now);
+                matches!(machine.next(), Request::Watch(_)).then_some(())
+            });
+            assert!(watches.take(20).count() < FRUITLESS_MOST as usize);
+        }
+        // A list of that version that always fails asks the store itself in the end; an outage is another matter.
+        let (mut machine, now) = watching("5");
+        machine.ended(&End::Unreadable(String::new()), Duration::ZERO, now);
+        // The watch before it was the first request with it.
+        for _ in 1..FRUITLESS_MOST {
+            assert_eq!(machine.next(), list(From::NotOlderThan("5".to_owned())));
+            machine.failed(&status(400, ""), now);
+        }
+        assert_eq!(machine.next(), list(From::Latest));
+        let (mut machine, now) = watching("5");
+        for _ in 0..20 {
+            assert_eq!(machine.next(), Request::Watch("5".to_owned()));
+            machine.failed(&Error::Transport(String::new()), now);
+        }
+    }
+
     #[test]
     fn a_list_that_is_too_old_or_too_new_asks_the_store_itself() {
         let (mut machine, now) = watching("9");
@@ -317,13 +434,16 @@ mod tests {
     fn a_clean_end_resumes_at_once_and_short_empty_streams_relist() {
         let (mut machine, now) = watching("9");
         assert!(machine.advance("10", now));
-        let delay = machine.ended(&End::Clean, Duration::ZERO, 1, now);
+        let delay = machine.ended(&End::Clean, Duration::ZERO, now);
         assert_eq!(
             (machine.next(), delay),
             (Request::Watch("10".to_owned()), Duration::ZERO)
         );
         for _ in 0..3 {
-            assert!(machine.ended(&End::Clean, Duration::ZERO, 0, now) > Duration::ZERO);
+            machine.next();
+            // The same bookmark again is no progress.
+            assert!(machine.advance("10", now));
+            assert!(machine.ended(&End::Clean, Duration::ZERO, now) > Duration::ZERO);
         }
         assert_eq!(machine.next(), list(From::NotOlderThan("10".to_owned())));
     }
@@ -332,7 +452,7 @@ mod tests {
     fn versions_that_go_backwards_start_over() {
         let (mut machine, now) = watching("1000");
         assert!(!machine.advance("999", now));
-        machine.ended(&End::Rollback, GOOD_STREAM, 5, now);
+        machine.ended(&End::Rollback, GOOD_STREAM, now);
         assert_eq!(machine.next(), list(From::Latest));
         assert_eq!(compare_versions("abc", "9"), None);
     }

@@ -19,6 +19,7 @@
 //! | `inherit` | none | `prometheus/NS/NAME` or `prometheusagent/NS/NAME`: the object whose `spec` takes the place of the defaults |
 //! | `shard` | `SHARD`, then the pod's number | only the targets of this shard of `shards`, from 0 |
 //! | `additionalScrapeConfigs` | none | file with a YAML list of Prometheus scrape configs |
+//! | `monitorFiles` | none | list of further folders in which monitors may name files; `any`: every file |
 //! | `webListenAddress` | `127.0.0.1:9099` | where the status endpoints are |
 //! | `shutdownTimeout` | `10s` | how long queues may drain at the end |
 //! | `lastGoodMaxAge` | `1h` | how long the last good version of a monitor that became invalid runs on; `0s`: not at all |
@@ -26,6 +27,12 @@
 //! | `events` | false | whether Kubernetes Events are written on rejected monitors, once per change of the rejection |
 //! | `maxWorkers` | 1024 | most scrapes at the same time |
 //! | `queueBytes` | 67108864 | bytes that may wait for an exporter; beyond it the oldest are dropped and counted |
+//! | `minScrapeInterval` | `100ms` | monitors, jobs and targets with a shorter interval are rejected |
+//! | `maxPageBytes` | 134217728 | bytes of a page, inflated, whatever `bodySizeLimit` says; a larger one fails the scrape |
+//! | `maxLabelBytes` | 1048576 | bytes of a label's name or value, or of a HELP text; a longer one fails the scrape, or leaves the target out |
+//! | `maxLabelsBytes` | 2097152 | bytes of all labels of a series or target, likewise |
+//! | `maxAttributes` | 1024 | labels of `target_info`, likewise; an exemplar with more is dropped and counted |
+//! | `maxMonitorBytes` | 16777216 | bytes of the configuration that is generated for one monitor; a larger one is rejected |
 //!
 //! # Inheriting
 //!
@@ -48,4 +55,5 @@
 //!
 //! If `shards` is more than 1, each pod scrapes its share: that of `shard` (`--shard`), else of the variable `SHARD`, else of the
 //! number at the end of `POD_NAME`, else the first. It stands for `$(SHARD)`; with `shardingStrategy` `Topology` the zone and the
-//! position within it follow from it.
+//! position within it follow from it. A shard beyond `shards` is refused at the start; if `shards` of an inherited object shrinks
+//! below it later, the log warns, and nothing is scraped until it grows again.

@@ -123,7 +123,11 @@ impl fmt::Display for Labels {
 /// A label set being changed: what relabelling works on. Kept sorted; reused from target to target.
 /// As upstream, a label set to the empty string is deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LabelsBuilder(Vec<(Text, Text)>);
+pub struct LabelsBuilder {
+    pairs: Vec<(Text, Text)>,
+    /// Bytes of all names and values.
+    size: usize,
+}
 
 impl LabelsBuilder {
     /// A builder without labels.
@@ -133,13 +137,15 @@ impl LabelsBuilder {
 
     /// Forgets all labels, keeps the memory.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.pairs.clear();
+        self.size = 0;
     }
 
     /// Replaces the contents by those of `labels`.
     pub fn reset(&mut self, labels: &Labels) {
-        self.0.clear();
-        self.0.extend_from_slice(&labels.0);
+        self.pairs.clear();
+        self.pairs.extend_from_slice(&labels.0);
+        self.measure();
     }
 
     /// Sets a label; an empty value deletes it.
@@ -165,32 +171,74 @@ impl LabelsBuilder {
         new_value: impl FnOnce() -> Text,
     ) {
         match (self.find(name), value.is_empty()) {
-            (Some(at), true) => {
-                self.0.remove(at);
-            }
+            (Some(at), true) => self.remove(at),
             (Some(at), false) => {
-                if let Some((_, old)) = self.0.get_mut(at).filter(|(_, old)| **old != *value) {
+                if let Some((_, old)) = self.pairs.get_mut(at).filter(|(_, old)| **old != *value) {
+                    self.size = self.size - old.len() + value.len();
                     *old = new_value();
                 }
             }
             (None, true) => {}
             (None, false) => {
-                let at = self.0.partition_point(|(known, _)| **known < *name);
-                self.0.insert(at, (new_name(), new_value()));
+                let at = self.pairs.partition_point(|(known, _)| **known < *name);
+                self.size += name.len() + value.len();
+                self.pairs.insert(at, (new_name(), new_value()));
             }
         }
+    }
+
+    fn remove(&mut self, at: usize) {
+        let (name, value) = self.pairs.remove(at);
+        self.size -= name.len() + value.len();
+    }
+
+    /// Sets many labels in order; an empty value deletes. Costs no more than sorting them.
+    pub fn set_all(&mut self, labels: Vec<(Text, Text)>) {
+        const FEW: usize = 16;
+        if labels.len() <= FEW {
+            labels
+                .iter()
+                .for_each(|(name, value)| self.set_text(name, value));
+            return;
+        }
+        self.pairs.extend(labels);
+        self.pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        // The last of equal names counts, and the sort has kept their order.
+        self.pairs.dedup_by(|later, kept| {
+            let is_same = later.0 == kept.0;
+            if is_same {
+                std::mem::swap(later, kept);
+            }
+            is_same
+        });
+        self.pairs.retain(|(_, value)| !value.is_empty());
+        self.measure();
+    }
+
+    /// Bytes of all names and values.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    fn measure(&mut self) {
+        let sizes = self
+            .pairs
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        self.size = sizes.sum();
     }
 
     /// Deletes a label.
     pub fn del(&mut self, name: &str) {
         if let Some(at) = self.find(name) {
-            self.0.remove(at);
+            self.remove(at);
         }
     }
 
     /// Keeps the labels for which `keep` is true.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
-        self.0.retain(|(name, value)| keep(name, value));
+        self.pairs.retain(|(name, value)| keep(name, value));
+        self.measure();
     }
 
     /// The value of a label, if it is set.
@@ -200,18 +248,18 @@ impl LabelsBuilder {
 
     /// The value of a label as a shared text, if it is set.
     pub fn text_of(&self, name: &str) -> Option<&Text> {
-        self.find(name).map(|at| &self.0[at].1)
+        self.find(name).map(|at| &self.pairs[at].1)
     }
 
     /// All pairs in order of their names.
     pub fn pairs(&self) -> &[(Text, Text)] {
-        &self.0
+        &self.pairs
     }
 
     /// The finished set, its texts interned.
     pub fn build(&self, interner: &mut Interner) -> Labels {
         Labels(
-            self.0
+            self.pairs
                 .iter()
                 .map(|(n, v)| (interner.intern(n), interner.intern(v)))
                 .collect(),
@@ -222,10 +270,10 @@ impl LabelsBuilder {
     /// comparing long prefixes.
     fn find(&self, name: &str) -> Option<usize> {
         const FEW: usize = 64;
-        if self.0.len() <= FEW {
-            return self.0.iter().position(|(known, _)| **known == *name);
+        if self.pairs.len() <= FEW {
+            return self.pairs.iter().position(|(known, _)| **known == *name);
         }
-        self.0
+        self.pairs
             .binary_search_by(|(known, _)| (**known).cmp(name))
             .ok()
     }
@@ -292,11 +340,15 @@ impl LabelList {
             .map(move |(name, value)| (text(name), text(value)))
     }
 
-    /// The value of the first label of that name.
+    /// The value of the first label of that name. The list must be sorted.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, value)| value)
+        let (text, name) = (&self.text, name.as_bytes());
+        let at = self
+            .spans
+            .partition_point(|span| name_of(text, span) < name);
+        let span = self.spans.get(at)?;
+        let is_it = name_of(text, span) == name;
+        is_it.then(|| std::str::from_utf8(value_of(text, span)).unwrap_or_default())
     }
 
     /// How many labels.
@@ -344,6 +396,33 @@ mod tests {
         builder.set("a", "1");
         builder.set("a", "");
         assert_eq!(builder.pairs(), []);
+    }
+
+    #[test]
+    fn many_at_once_are_as_one_by_one_and_sizes_add_up() {
+        let text = |i: usize| Text::from(format!("{i}"));
+        let many: Vec<_> = (0..40).map(|i| (text(i * 7 % 30), text(i))).collect();
+        let gone = (0..5).map(|i| (text(i), Text::from("")));
+        let many: Vec<_> = many.into_iter().chain(gone).collect();
+        let (mut one, mut all) = (LabelsBuilder::new(), LabelsBuilder::new());
+        for builder in [&mut one, &mut all] {
+            builder.set("3", "old");
+            builder.set("x", "y");
+        }
+        many.iter()
+            .for_each(|(name, value)| one.set_text(name, value));
+        all.set_all(many);
+        assert_eq!(one, all);
+        one.del("x");
+        one.retain(|name, _| name == "10" || name == "11");
+        one.set("10", "longer");
+        assert_eq!(
+            one.size(),
+            one.pairs()
+                .iter()
+                .map(|(n, v)| n.len() + v.len())
+                .sum::<usize>()
+        );
     }
 
     #[test]

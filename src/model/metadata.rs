@@ -1,6 +1,7 @@
 //! Metric families as an exposition page describes them.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The type of a metric family, by the words of Prometheus' metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
@@ -53,8 +54,8 @@ pub struct Family {
     pub name: Box<str>,
     /// The type.
     pub kind: MetricKind,
-    /// The help text, unescaped.
-    pub help: Box<str>,
+    /// The help text, unescaped. Shared: a page may say other things of the family again and again.
+    pub help: Arc<str>,
     /// The unit, empty if none was said.
     pub unit: Box<str>,
 }

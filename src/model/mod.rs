@@ -2,6 +2,7 @@
 //! Nothing here does I/O or knows HTTP, YAML or Kubernetes.
 
 pub mod batch;
+pub mod bounds;
 pub mod duration;
 pub mod exemplar;
 pub mod group;
@@ -11,6 +12,8 @@ pub mod identity;
 pub mod labels;
 pub mod metadata;
 pub mod name;
+pub mod nearest;
+pub mod quote;
 pub mod regexp;
 pub mod relabel;
 pub mod series;

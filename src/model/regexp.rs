@@ -9,7 +9,9 @@ mod template;
 
 pub use template::Template;
 
+use super::bounds::Exceeded;
 use super::labels::Text;
+use super::quote::quoted;
 use plain::Plain;
 use std::collections::HashMap;
 use std::fmt;
@@ -49,7 +51,9 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax { what, part } => write!(f, "error parsing regexp: {what}: `{part}`"),
+            Self::Syntax { what, part } => {
+                write!(f, "error parsing regexp: {what}: {}", quoted(part))
+            }
             Self::TooLong => write!(f, "regexp is longer than {MAX_PATTERN} bytes"),
             Self::TooDeep => write!(f, "regexp nests deeper than {MAX_DEPTH} levels"),
             Self::TooLarge => write!(
@@ -67,6 +71,8 @@ impl std::error::Error for Error {}
 pub struct Regexp {
     pattern: Text,
     matcher: Matcher,
+    /// What each byte of a text costs at worst.
+    steps: u64,
     /// The names of the capturing groups, the whole match being the first.
     names: Box<[Option<Box<str>>]>,
 }
@@ -92,9 +98,14 @@ impl Regexp {
             None if parsed.root.height > MAX_DEPTH => return Err(Error::TooDeep),
             None => Matcher::Engine(compile(&parsed.root)?),
         };
+        let steps = match &matcher {
+            Matcher::Plain(_) => 1,
+            Matcher::Engine(_) => parsed.root.steps().max(1),
+        };
         Ok(Self {
             pattern: Text::from(pattern),
             matcher,
+            steps,
             names: parsed.names.into(),
         })
     }
@@ -115,6 +126,12 @@ impl Regexp {
         &self.pattern
     }
 
+    /// How many steps a match takes at worst for each byte of the text: about the number of places of the pattern at which
+    /// the engine can be at once.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
     /// Whether the pattern matches. A pattern with unbalanced parentheses (`a)|(b`) may match a part of the value.
     pub fn is_match(&self, value: &str) -> bool {
         match &self.matcher {
@@ -124,36 +141,53 @@ impl Regexp {
     }
 
     /// Appends templates, with the groups of the first match filled in; `false` if there is no match.
-    pub fn expand(&self, value: &str, into: &mut [(&Template, &mut String)]) -> bool {
+    ///
+    /// # Errors
+    /// One of them would be longer than `limit` bytes.
+    pub fn expand(
+        &self,
+        value: &str,
+        into: &mut [(&Template, &mut String)],
+        limit: usize,
+    ) -> Result<bool, Exceeded> {
         match &self.matcher {
             Matcher::Plain(plain) => {
                 if !plain.is_match(value) {
-                    return false;
+                    return Ok(false);
                 }
                 for (template, out) in into {
-                    template.expand(out, |group| plain.group(group, value));
+                    template.expand(out, limit, |group| plain.group(group, value))?;
                 }
             }
             Matcher::Engine(regex) => {
                 let Some(captures) = regex.captures(value) else {
-                    return false;
+                    return Ok(false);
                 };
                 for (template, out) in into {
-                    template.expand(out, |group| captures.get(group).map(|found| found.as_str()));
+                    template.expand(out, limit, |group| {
+                        captures.get(group).map(|found| found.as_str())
+                    })?;
                 }
             }
         }
-        true
+        Ok(true)
     }
 
     /// The value with every match replaced; `None` if there is none.
-    pub fn replace_all(&self, value: &str, template: &Template) -> Option<String> {
+    ///
+    /// # Errors
+    /// It would be longer than `limit` bytes by replacements.
+    pub fn replace_all(
+        &self,
+        value: &str,
+        template: &Template,
+        limit: usize,
+    ) -> Result<Option<String>, Exceeded> {
         let mut out = String::new();
         let regex = match &self.matcher {
             Matcher::Plain(_) => {
-                return self
-                    .expand(value, &mut [(template, &mut out)])
-                    .then_some(out);
+                let matched = self.expand(value, &mut [(template, &mut out)], limit)?;
+                return Ok(matched.then_some(out));
             }
             Matcher::Engine(regex) => regex,
         };
@@ -165,13 +199,16 @@ impl Regexp {
                     .get(copied.unwrap_or(0)..whole.start())
                     .unwrap_or_default(),
             );
-            template.expand(&mut out, |group| {
+            template.expand(&mut out, limit, |group| {
                 captures.get(group).map(|found| found.as_str())
-            });
+            })?;
             copied = Some(whole.end());
         }
-        out.push_str(value.get(copied?..).unwrap_or_default());
-        Some(out)
+        let Some(copied) = copied else {
+            return Ok(None);
+        };
+        out.push_str(value.get(copied..).unwrap_or_default());
+        Ok(Some(out))
     }
 
     /// The groups of that name, in order; the number of groups if it is asked for by number.

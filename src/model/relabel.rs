@@ -1,10 +1,12 @@
 //! Relabelling (prometheus: model/relabel/relabel.go). Rules are validated when a configuration is loaded; here they run.
 
+use super::bounds::{Exceeded, Work};
 use super::hash;
 use super::labels::{LabelsBuilder, Text};
 use super::name::ValidationScheme;
 use super::regexp::{self, Patterns, Regexp, Template};
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 /// What a rule does.
@@ -188,44 +190,109 @@ impl RelabelRules {
     }
 
     /// Applies all rules in order; stops at the first that drops.
-    pub fn apply(&self, labels: &mut LabelsBuilder) -> Keep {
+    ///
+    /// # Errors
+    /// A rule would exceed a bound, or the work has to end. The labels are half done then.
+    pub fn apply(&self, labels: &mut LabelsBuilder, work: &mut Work<'_>) -> Result<Keep, Stopped> {
         let mut run = Run {
             labels,
-            set: Vec::new(),
+            work,
+            set: SetNames::default(),
             maps: self.maps,
             joined: String::new(),
             text: String::new(),
         };
-        for compiled in &*self.rules {
-            if run.apply(compiled) == Keep::No {
-                return Keep::No;
+        for (at, compiled) in self.rules.iter().enumerate() {
+            let applied = run.apply(compiled);
+            let keep = applied.map_err(|why| Stopped::new(at, &compiled.rule, why))?;
+            if keep == Keep::No {
+                return Ok(Keep::No);
             }
         }
-        Keep::Yes
+        Ok(Keep::Yes)
+    }
+}
+
+/// A rule was not applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    rule: String,
+    /// Why.
+    pub why: Exceeded,
+}
+
+impl Stopped {
+    fn new(at: usize, rule: &Rule, why: Exceeded) -> Self {
+        let head = |text: &str| text.chars().take(50).collect::<String>();
+        let (action, target) = (rule.action.as_str(), head(&rule.target_label));
+        let pattern = head(rule.pattern());
+        Self {
+            rule: format!("{at} ({action}, regex {pattern:?}, targetLabel {target:?})"),
+            why,
+        }
+    }
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "relabelling rule {}: {}", self.rule, self.why)
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// Names in the order in which they were first set.
+#[derive(Default)]
+struct SetNames {
+    places: HashMap<Text, usize>,
+    names: BTreeMap<usize, Text>,
+    next: usize,
+}
+
+impl SetNames {
+    fn contains(&self, name: &Text) -> bool {
+        self.places.contains_key(name)
+    }
+
+    fn add(&mut self, name: &Text) {
+        if !self.contains(name) {
+            self.places.insert(Text::clone(name), self.next);
+            self.names.insert(self.next, Text::clone(name));
+            self.next += 1;
+        }
+    }
+
+    fn remove(&mut self, name: &Text) {
+        if let Some(place) = self.places.remove(name) {
+            self.names.remove(&place);
+        }
     }
 }
 
 /// One application of a list of rules.
-struct Run<'l> {
+struct Run<'l, 'w> {
     labels: &'l mut LabelsBuilder,
+    work: &'l mut Work<'w>,
     /// Names set by the rules so far, in order: labelmap visits them after the others.
-    set: Vec<Text>,
+    set: SetNames,
     /// Whether there is a labelmap.
     maps: bool,
     joined: String,
     text: String,
 }
 
-impl Run<'_> {
-    fn apply(&mut self, compiled: &CompiledRule) -> Keep {
+impl Run<'_, '_> {
+    fn apply(&mut self, compiled: &CompiledRule) -> Result<Keep, Exceeded> {
         let rule = &compiled.rule;
-        let keep = |yes| if yes { Keep::Yes } else { Keep::No };
+        let keep = |yes| Ok(if yes { Keep::Yes } else { Keep::No });
+        self.join(rule)?;
+        self.work.spend(16 + self.value(rule).len() as u64)?;
         match rule.action {
-            Action::Keep => return keep(compiled.regexp.is_match(self.value(rule))),
-            Action::Drop => return keep(!compiled.regexp.is_match(self.value(rule))),
+            Action::Keep => return keep(self.is_match(compiled)?),
+            Action::Drop => return keep(!self.is_match(compiled)?),
             Action::KeepEqual => return keep(self.is_equal(rule)),
             Action::DropEqual => return keep(!self.is_equal(rule)),
-            Action::Replace => self.replace(compiled),
+            Action::Replace => self.replace(compiled)?,
             Action::HashMod => {
                 // Validation refuses a modulus of 0.
                 let rest = hash::hashmod(self.value(rule)).checked_rem(rule.modulus);
@@ -233,134 +300,194 @@ impl Run<'_> {
                 text.clear();
                 // Writing into a string does not fail.
                 _ = write!(text, "{}", rest.unwrap_or(0));
-                self.set(&rule.target_label, &text);
+                self.set(&rule.target_label, &text)?;
                 self.text = text;
             }
             Action::Lowercase => {
                 let text = lowercase(self.value(rule));
-                self.set(&rule.target_label, &text);
+                self.set(&rule.target_label, &text)?;
             }
             Action::Uppercase => {
                 let text = uppercase(self.value(rule));
-                self.set(&rule.target_label, &text);
+                self.set(&rule.target_label, &text)?;
             }
-            Action::LabelMap => self.label_map(compiled),
-            Action::LabelDrop => self.retain(|name| !compiled.regexp.is_match(name)),
-            Action::LabelKeep => self.retain(|name| compiled.regexp.is_match(name)),
+            Action::LabelMap => self.label_map(compiled)?,
+            Action::LabelDrop => self.retain(compiled, false)?,
+            Action::LabelKeep => self.retain(compiled, true)?,
         }
-        Keep::Yes
+        Ok(Keep::Yes)
+    }
+
+    /// Joins the values of the source labels, if there are several.
+    fn join(&mut self, rule: &Rule) -> Result<(), Exceeded> {
+        if let [_] = rule.source_labels.as_slice() {
+            return Ok(());
+        }
+        self.joined.clear();
+        for (at, name) in rule.source_labels.iter().enumerate() {
+            let separator = if at > 0 { &*rule.separator } else { "" };
+            let value = self.labels.get(name).unwrap_or_default();
+            self.work
+                .check_value(self.joined.len() + separator.len() + value.len())?;
+            self.joined.push_str(separator);
+            self.joined.push_str(value);
+        }
+        Ok(())
     }
 
     /// The values of the source labels, joined.
-    fn value(&mut self, rule: &Rule) -> &str {
-        value_of(self.labels, rule, &mut self.joined)
+    fn value(&self, rule: &Rule) -> &str {
+        value_of(self.labels, rule, &self.joined)
     }
 
-    fn is_equal(&mut self, rule: &Rule) -> bool {
-        let value = value_of(self.labels, rule, &mut self.joined);
-        self.labels.get(&rule.target_label).unwrap_or_default() == value
+    fn is_match(&mut self, compiled: &CompiledRule) -> Result<bool, Exceeded> {
+        let value = value_of(self.labels, &compiled.rule, &self.joined);
+        self.work
+            .spend_match(value.len(), compiled.regexp.steps())?;
+        Ok(compiled.regexp.is_match(value))
     }
 
-    fn replace(&mut self, compiled: &CompiledRule) {
+    fn is_equal(&self, rule: &Rule) -> bool {
+        self.labels.get(&rule.target_label).unwrap_or_default() == self.value(rule)
+    }
+
+    fn replace(&mut self, compiled: &CompiledRule) -> Result<(), Exceeded> {
         let rule = &compiled.rule;
-        let value = value_of(self.labels, rule, &mut self.joined);
+        let value = value_of(self.labels, rule, &self.joined);
+        self.work
+            .spend_match(value.len(), compiled.regexp.steps())?;
         self.text.clear();
+        let limit = self.work.bounds.label_value;
         if compiled.fixed_target {
             if compiled.replacement.as_text() == Some(&*rule.replacement) {
                 if compiled.regexp.is_match(value) {
-                    self.set_text(&rule.target_label, &rule.replacement);
+                    return self.set_text(&rule.target_label, &rule.replacement);
                 }
-            } else if compiled
-                .regexp
-                .expand(value, &mut [(&compiled.replacement, &mut self.text)])
-            {
-                self.set_result(rule);
+            } else if compiled.regexp.expand(
+                value,
+                &mut [(&compiled.replacement, &mut self.text)],
+                limit,
+            )? {
+                return self.set_result(rule);
             }
-            return;
+            return Ok(());
         }
         let mut target = String::new();
         let into = &mut [
             (&compiled.target, &mut target),
             (&compiled.replacement, &mut self.text),
         ];
-        if compiled.regexp.expand(value, into) && rule.scheme.is_label_name(&target) {
+        if compiled.regexp.expand(value, into, limit)? && rule.scheme.is_label_name(&target) {
             let text = std::mem::take(&mut self.text);
-            self.set(&Text::from(target), &text);
+            self.set(&Text::from(target), &text)?;
         }
+        Ok(())
     }
 
     /// Sets the target label to `text`, which often is the value of the only source label.
-    fn set_result(&mut self, rule: &Rule) {
+    fn set_result(&mut self, rule: &Rule) -> Result<(), Exceeded> {
         let source = match rule.source_labels.as_slice() {
             [only] => self.labels.text_of(only),
             _ => None,
         };
         if let Some(same) = source.filter(|value| ***value == *self.text) {
             let same = Text::clone(same);
-            self.set_text(&rule.target_label, &same);
-            return;
+            return self.set_text(&rule.target_label, &same);
         }
         let text = std::mem::take(&mut self.text);
-        self.set(&rule.target_label, &text);
+        self.set(&rule.target_label, &text)?;
         self.text = text;
+        Ok(())
     }
 
-    fn label_map(&mut self, compiled: &CompiledRule) {
-        let mapped = |name: &Text| compiled.regexp.replace_all(name, &compiled.replacement);
-        let first = self.labels.pairs().iter().filter_map(|(name, value)| {
-            let new = mapped(name)?;
-            (!self.set.contains(name)).then(|| (Text::from(new), Arc::clone(value)))
-        });
-        let then = self.set.iter().filter_map(|name| {
-            let new = mapped(name)?;
-            let value = self.labels.text_of(name)?;
-            Some((Text::from(new), Arc::clone(value)))
-        });
-        for (name, value) in first.chain(then).collect::<Vec<_>>() {
-            self.set_text(&name, &value);
+    fn label_map(&mut self, compiled: &CompiledRule) -> Result<(), Exceeded> {
+        let (labels, set, work) = (&*self.labels, &self.set, &mut *self.work);
+        let mut mapped = Vec::new();
+        let mut size = labels.size();
+        let mut map = |name: &Text, value: &Text| -> Result<(), Exceeded> {
+            work.spend_match(name.len(), compiled.regexp.steps())?;
+            let limit = work.bounds.label_value;
+            let new = compiled
+                .regexp
+                .replace_all(name, &compiled.replacement, limit)?;
+            if let Some(new) = new {
+                size += new.len();
+                work.check_labels(size)?;
+                mapped.push((Text::from(new), Arc::clone(value)));
+            }
+            Ok(())
+        };
+        for (name, value) in labels.pairs() {
+            if !set.contains(name) {
+                map(name, value)?;
+            }
         }
+        for name in set.names.values() {
+            if let Some(value) = labels.text_of(name) {
+                map(name, value)?;
+            }
+        }
+        for (name, value) in &mapped {
+            self.remember(name, value);
+        }
+        self.labels.set_all(mapped);
+        self.work.check_labels(self.labels.size())
     }
 
-    fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        self.labels.retain(|name, _| keep(name));
-        self.set.retain(|name| keep(name));
+    /// Keeps the labels whose names match, or those whose names don't.
+    fn retain(&mut self, compiled: &CompiledRule, matching: bool) -> Result<(), Exceeded> {
+        for (name, _) in self.labels.pairs() {
+            self.work.spend_match(name.len(), compiled.regexp.steps())?;
+        }
+        let (set, is_kept) = (&mut self.set, |name: &str| {
+            compiled.regexp.is_match(name) == matching
+        });
+        self.labels.retain(|name, _| is_kept(name));
+        set.places.retain(|name, place| {
+            let stays = is_kept(name);
+            if !stays {
+                set.names.remove(place);
+            }
+            stays
+        });
+        Ok(())
     }
 
-    fn set(&mut self, name: &Text, value: &str) {
-        self.remember(name, value);
+    fn set(&mut self, name: &Text, value: &str) -> Result<(), Exceeded> {
+        self.check(name, value)?;
         self.labels.set_value(name, value);
+        self.work.check_labels(self.labels.size())
     }
 
-    fn set_text(&mut self, name: &Text, value: &Text) {
-        self.remember(name, value);
+    fn set_text(&mut self, name: &Text, value: &Text) -> Result<(), Exceeded> {
+        self.check(name, value)?;
         self.labels.set_text(name, value);
+        self.work.check_labels(self.labels.size())
+    }
+
+    fn check(&mut self, name: &Text, value: &str) -> Result<(), Exceeded> {
+        self.work.check_value(name.len().max(value.len()))?;
+        self.remember(name, value);
+        Ok(())
     }
 
     fn remember(&mut self, name: &Text, value: &str) {
         if !self.maps {
             return;
         }
-        let known = self.set.iter().position(|known| known == name);
-        match (known, value.is_empty()) {
-            (Some(at), true) => drop(self.set.remove(at)),
-            (None, false) => self.set.push(Arc::clone(name)),
-            _ => {}
+        if value.is_empty() {
+            self.set.remove(name);
+        } else {
+            self.set.add(name);
         }
     }
 }
 
-fn value_of<'v>(labels: &'v LabelsBuilder, rule: &Rule, joined: &'v mut String) -> &'v str {
-    if let [only] = rule.source_labels.as_slice() {
-        return labels.get(only).unwrap_or_default();
+fn value_of<'v>(labels: &'v LabelsBuilder, rule: &Rule, joined: &'v str) -> &'v str {
+    match rule.source_labels.as_slice() {
+        [only] => labels.get(only).unwrap_or_default(),
+        _ => joined,
     }
-    joined.clear();
-    for (at, name) in rule.source_labels.iter().enumerate() {
-        if at > 0 {
-            joined.push_str(&rule.separator);
-        }
-        joined.push_str(labels.get(name).unwrap_or_default());
-    }
-    joined
 }
 
 /// Go's `strings.ToLower`: each character by its simple mapping (no final sigma, `İ` becomes `i`).

@@ -109,6 +109,11 @@ impl SeriesTable {
         merge(self.own_labels(series), target)
     }
 
+    /// Bytes of all texts, each counted once.
+    pub fn text_len(&self) -> usize {
+        self.text.len()
+    }
+
     fn own_pairs(&self, series: SeriesId) -> &[(u32, u32)] {
         let at = series.0 as usize;
         let start = at

@@ -93,13 +93,9 @@ impl Assets {
             ("v1", "ConfigMap") => AssetKind::ConfigMap,
             _ => return false,
         };
-        let namespace = match object.namespace() {
-            "" => "default",
-            namespace => namespace,
-        };
         let id = AssetId {
             kind,
-            namespace: namespace.to_owned(),
+            namespace: object.namespace().to_owned(),
             name: object.name().to_owned(),
         };
         self.insert(id, asset_of(kind, &object.value));

@@ -10,6 +10,8 @@ pub struct NotCarriedOver {
     pub field: String,
     /// What to do about it.
     pub advice: &'static str,
+    /// Other targets may be scraped, or otherwise, than upstream's pod would do it.
+    pub shapes_scraping: bool,
 }
 
 impl fmt::Display for NotCarriedOver {
@@ -72,8 +74,8 @@ pub(super) const HONOURED: &[&str] = &[
     "retentionSize",
 ];
 
-/// Fields that shape what is scraped or what arrives, or what people expect of the object, with what to do instead.
-const NOT_CARRIED_OVER: &[(&str, &str)] = &[
+/// Fields that shape what is scraped, with what to do instead.
+const SHAPES_SCRAPING: &[(&str, &str)] = &[
     ("probeSelector", "Probe objects are not read"),
     ("probeNamespaceSelector", "Probe objects are not read"),
     (
@@ -84,6 +86,50 @@ const NOT_CARRIED_OVER: &[(&str, &str)] = &[
         "scrapeConfigNamespaceSelector",
         "ScrapeConfig objects are not read; use additionalScrapeConfigs",
     ),
+    (
+        "enableFeatures",
+        "use the receiver's own settings of the same meaning",
+    ),
+    (
+        "additionalArgs",
+        "use the receiver's own flags of the same meaning",
+    ),
+    (
+        "secrets",
+        "mount those that monitors name as files at /etc/prometheus/secrets",
+    ),
+    (
+        "configMaps",
+        "mount those that monitors name as files at /etc/prometheus/configmaps",
+    ),
+    (
+        "volumes",
+        "mount files that monitors name at the same paths",
+    ),
+    (
+        "volumeMounts",
+        "mount files that monitors name at the same paths",
+    ),
+    (
+        "hostNetwork",
+        "set it on the receiver's pod, if targets need it",
+    ),
+    (
+        "hostAliases",
+        "set it on the receiver's pod, if targets need it",
+    ),
+    (
+        "dnsPolicy",
+        "set it on the receiver's pod, if targets need it",
+    ),
+    (
+        "dnsConfig",
+        "set it on the receiver's pod, if targets need it",
+    ),
+];
+
+/// Further fields of which people expect something, with what to do instead.
+const NOT_CARRIED_OVER: &[(&str, &str)] = &[
     (
         "ruleSelector",
         "rules are not evaluated; let the backend do it",
@@ -116,30 +162,6 @@ const NOT_CARRIED_OVER: &[(&str, &str)] = &[
     ),
     ("runtime", "the Go runtime's settings have no meaning here"),
     (
-        "enableFeatures",
-        "use the receiver's own settings of the same meaning",
-    ),
-    (
-        "additionalArgs",
-        "use the receiver's own flags of the same meaning",
-    ),
-    (
-        "secrets",
-        "mount those that monitors name as files at /etc/prometheus/secrets",
-    ),
-    (
-        "configMaps",
-        "mount those that monitors name as files at /etc/prometheus/configmaps",
-    ),
-    (
-        "volumes",
-        "mount files that monitors name at the same paths",
-    ),
-    (
-        "volumeMounts",
-        "mount files that monitors name at the same paths",
-    ),
-    (
         "containers",
         "set the variables that they set, such as HTTP_PROXY, on the receiver",
     ),
@@ -151,22 +173,6 @@ const NOT_CARRIED_OVER: &[(&str, &str)] = &[
         "serviceAccountName",
         "give the receiver's own service account the same rights",
     ),
-    (
-        "hostNetwork",
-        "set it on the receiver's pod, if targets need it",
-    ),
-    (
-        "hostAliases",
-        "set it on the receiver's pod, if targets need it",
-    ),
-    (
-        "dnsPolicy",
-        "set it on the receiver's pod, if targets need it",
-    ),
-    (
-        "dnsConfig",
-        "set it on the receiver's pod, if targets need it",
-    ),
     ("shardRetentionPolicy", "nothing is stored here"),
 ];
 
@@ -174,16 +180,59 @@ pub(super) fn is_honoured(field: &str) -> bool {
     HONOURED.contains(&field)
 }
 
-/// What concerns only upstream's pod (image, resources, storage, web, probes, scheduling, …) is not worth a word.
+/// What concerns only upstream's pod (image, resources, storage, web, probes, scheduling, …) is not worth a word, and neither
+/// is an empty value.
 pub(super) fn not_carried_over(spec: &Value) -> Vec<NotCarriedOver> {
     let fields = spec.as_object().into_iter().flatten();
-    let set = fields.filter(|(_, value)| !value.is_null());
+    let set = fields.filter(|(_, value)| says_something(value));
     set.filter_map(|(field, _)| {
-        let (_, advice) = NOT_CARRIED_OVER.iter().find(|(name, _)| name == field)?;
+        let advice = |table: &[(&str, &'static str)]| {
+            let found = table.iter().find(|(name, _)| name == field);
+            found.map(|(_, advice)| *advice)
+        };
+        let shaping = advice(SHAPES_SCRAPING);
         Some(NotCarriedOver {
             field: field.clone(),
-            advice,
+            advice: shaping.or_else(|| advice(NOT_CARRIED_OVER))?,
+            shapes_scraping: shaping.is_some(),
         })
     })
     .collect()
+}
+
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(_) => true,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The object of kube-prometheus, as far as it is not carried over.
+    #[test]
+    fn a_stock_object_has_little_to_say() {
+        let spec = json!({
+            "alerting": {"alertmanagers": [{"name": "main", "port": "web"}]}, "enableFeatures": [],
+            "probeNamespaceSelector": {}, "probeSelector": {}, "ruleNamespaceSelector": {}, "ruleSelector": {},
+            "scrapeConfigNamespaceSelector": {}, "scrapeConfigSelector": {}, "serviceAccountName": "prometheus-k8s",
+            "externalLabels": {}, "image": "x", "hostNetwork": false,
+        });
+        let left = not_carried_over(&spec);
+        let left: Vec<_> = left
+            .iter()
+            .map(|l| (l.field.as_str(), l.shapes_scraping))
+            .collect();
+        assert_eq!(left, [("alerting", false), ("serviceAccountName", false)]);
+        let left =
+            not_carried_over(&json!({"enableFeatures": ["x"], "hostNetwork": true, "image": "y"}));
+        assert!(left.len() == 2 && left.iter().all(|l| l.shapes_scraping));
+    }
 }

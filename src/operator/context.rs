@@ -6,6 +6,7 @@ use super::settings::{Settings, Workload};
 use super::spec::{ScrapeClass, Spec};
 use super::version::{Minimum, Version};
 use super::{Error, relabel, validate};
+use crate::model::quote::quoted;
 use crate::wire::yaml::emit::{Tree, map};
 
 #[derive(Debug)]
@@ -87,7 +88,8 @@ impl<'a> Context<'a> {
                 loader.tls(tls).map_err(|error| {
                     let name = &class.name;
                     Error::new(format!(
-                        "failed to process scrape classes: scrape class {name:?}: {error}"
+                        "failed to process scrape classes: scrape class {name}: {error}",
+                        name = quoted(name)
                     ))
                 })?;
             }

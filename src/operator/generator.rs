@@ -10,6 +10,7 @@ use super::select::{self, Choices};
 use super::settings::{Settings, Workload};
 use super::snapshot::{Namespace, Snapshot};
 use super::{AssetKind, Cause, Error, Fragment, Generated, Kind, Owner, Rejection, validate};
+use crate::model::quote::quoted;
 use crate::monitoring::KeySelector;
 use crate::wire::yaml::emit::Tree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,19 +20,19 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Generator {
     /// What the entries were made for; other settings make all of them void.
-    settings: Option<Settings>,
+    pub(super) settings: Option<Settings>,
     /// What the selectors of namespaces saw.
     namespaces: Vec<Namespace>,
     /// What the settings' own references found in monitors' namespaces.
     foreign: BTreeMap<AssetId, Asset>,
     /// In the order of the jobs.
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
 /// What is remembered of a monitor.
 #[derive(Debug)]
-struct Entry {
-    monitor: Stored,
+pub(super) struct Entry {
+    pub(super) monitor: Stored,
     is_selected: bool,
     /// What is to be fetched for it.
     references: BTreeSet<AssetId>,
@@ -144,8 +145,12 @@ impl Generator {
         let files = self.files(&cache, &own);
         drop(cache);
         let without = self.entries.iter_mut().filter(|e| needs_jobs(e, &cx));
-        for (entry, jobs) in without.zip(written) {
-            entry.jobs = Some(jobs);
+        for (entry, written) in without.zip(written) {
+            match (written, &mut entry.checked) {
+                (Ok(jobs), _) => entry.jobs = Some(jobs),
+                (Err(reason), Some(checked)) => checked.verdict = Err(reason),
+                (Err(_), None) => {}
+            }
         }
         let mut generated = self.assemble(&cx, files, additional);
         // Their labels are not known, so no selector is asked.
@@ -236,35 +241,8 @@ impl Generator {
         }
     }
 
-    /// The scrape class that applies to a job of the last configuration, if any does.
-    pub fn scrape_class(&self, owner: &Owner) -> Option<&str> {
-        let Owner::Monitor {
-            kind,
-            namespace,
-            name,
-            ..
-        } = owner
-        else {
-            return None;
-        };
-        let is_owner = |entry: &&Entry| {
-            let metadata = entry.monitor.metadata();
-            entry.monitor.kind() == *kind
-                && metadata.namespace == **namespace
-                && metadata.name == **name
-        };
-        let entry = self.entries.iter().find(is_owner)?;
-        let own = entry.monitor.view().scrape_class;
-        let classes = &self.settings.as_ref()?.spec.scrape_classes;
-        let named = classes
-            .iter()
-            .find(|class| Some(class.name.as_str()) == own);
-        let class = named.or_else(|| classes.iter().find(|class| class.default == Some(true)))?;
-        Some(&class.name)
-    }
-
     /// References of scrape classes and of the API server are looked up in the monitor's namespace, among what anything
-    /// there happens to have loaded (spec chapter 9, A1 to A3). Jobs depend on that.
+    /// there happens to have loaded (prometheus-operator: pkg/assets/store.go, StoreBuilder.ForNamespace). Jobs depend on that.
     fn forget_if_foreign_references_changed(
         &mut self,
         cx: &Context<'_>,
@@ -289,17 +267,19 @@ impl Generator {
         }
     }
 
-    /// The jobs of the entries that [`needs_jobs`] names, in their order.
+    /// The jobs of the entries that [`needs_jobs`] names, in their order; or that they are too much.
     fn write_jobs(
         &self,
         cx: &Context<'_>,
         cache: &Cache<'_>,
         sharding: &[Tree<'static>],
-    ) -> Vec<Arc<[Fragment]>> {
+    ) -> Vec<Result<Arc<[Fragment]>, String>> {
+        let limit = cx.settings.max_monitor_bytes;
         let entries = self.entries.iter().filter(|entry| needs_jobs(entry, cx));
         let written = entries.map(|entry| {
             let (kind, monitor) = (entry.monitor.kind(), entry.monitor.view());
             let (namespace, name) = (Arc::from(monitor.namespace), Arc::from(monitor.name));
+            let (count, mut size) = (monitor.endpoints.len(), 0);
             let endpoints = monitor.endpoints.iter().enumerate();
             let jobs = endpoints.map(|(i, endpoint)| {
                 let job = job::job(cx, cache, &monitor, i, endpoint, sharding);
@@ -309,7 +289,13 @@ impl Generator {
                     name: Arc::clone(&name),
                     endpoint: i,
                 };
-                fragment(owner, job.yaml, &job.files, cache)
+                size += job.yaml.len();
+                if size > limit {
+                    return Err(format!(
+                        "the configuration of endpoints 0 to {i} of {count} takes {size} bytes, more than the {limit} of maxMonitorBytes: split the monitor"
+                    ));
+                }
+                Ok(fragment(owner, job.yaml, &job.files, cache))
             });
             jobs.collect()
         });
@@ -339,6 +325,10 @@ impl Generator {
             ..Generated::default()
         };
         for entry in self.entries.iter().filter(|entry| entry.is_selected) {
+            if is_left_out(entry.monitor.kind(), cx) {
+                generated.left_out += 1;
+                continue;
+            }
             *generated.selected.entry(entry.monitor.kind()).or_default() += 1;
             generated.rejected.extend(entry.rejection());
         }
@@ -362,9 +352,12 @@ impl Generator {
 
 /// A monitor that is good and whose jobs are not written yet.
 fn needs_jobs(entry: &Entry, cx: &Context<'_>) -> bool {
-    let kind = entry.monitor.kind();
-    let is_unused = kind == Kind::ServiceMonitor && cx.settings.features.daemon_set && is_agent(cx);
-    entry.jobs.is_none() && entry.is_good() && !is_unused
+    entry.jobs.is_none() && entry.is_good() && !is_left_out(entry.monitor.kind(), cx)
+}
+
+/// An agent in `DaemonSet` mode scrapes the pods of its node: PodMonitors only.
+fn is_left_out(kind: Kind, cx: &Context<'_>) -> bool {
+    kind == Kind::ServiceMonitor && cx.settings.features.daemon_set && is_agent(cx)
 }
 
 fn checked(monitor: &Stored, cx: &Context<'_>, assets: &Assets) -> Checked {
@@ -452,7 +445,9 @@ fn additional_jobs(
         },
         Some(Asset::Unavailable(reason)) => return refuse(reason.to_string()),
         Some(Asset::Absent) | None if optional => return Ok(Vec::new()),
-        Some(Asset::Absent) | None => return refuse(format!("secrets {name:?} not found")),
+        Some(Asset::Absent) | None => {
+            return refuse(format!("secrets {name} not found", name = quoted(name)));
+        }
     };
     let jobs = additional::jobs(text, cx, sharding)?
         .into_iter()

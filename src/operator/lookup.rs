@@ -3,6 +3,7 @@
 //! it was loaded from (prometheus-operator: pkg/assets/store.go).
 
 use super::assets::{Asset, AssetId, AssetKind, Assets};
+use crate::model::quote::quoted;
 use crate::monitoring::{
     Authorization, BasicAuth, KeySelector, OAuth2, Proxy, SecretOrConfigMap, Tls,
 };
@@ -99,7 +100,10 @@ impl<'a> Loader<'a> {
             return Err("namespace cannot be empty".to_owned());
         }
         if let Some(problem) = name_problem(name) {
-            return Err(format!("unable to get {kind} {name:?}: {problem}"));
+            return Err(format!(
+                "unable to get {kind} {name}: {problem}",
+                name = quoted(name)
+            ));
         }
         let id = AssetId {
             kind,
@@ -111,15 +115,20 @@ impl<'a> Loader<'a> {
             self.loaded.asked.push((id, asset.cloned()));
         }
         let found = match asset {
-            Some(Asset::Present(data)) => data
-                .get(key)
-                .map(Vec::as_slice)
-                .ok_or_else(|| format!("key {key:?} in {kind} {name:?} not found")),
-            Some(Asset::Unavailable(reason)) => {
-                Err(format!("unable to get {kind} {name:?}: {reason}"))
-            }
+            Some(Asset::Present(data)) => data.get(key).map(Vec::as_slice).ok_or_else(|| {
+                format!(
+                    "key {key} in {kind} {name} not found",
+                    key = quoted(key),
+                    name = quoted(name)
+                )
+            }),
+            Some(Asset::Unavailable(reason)) => Err(format!(
+                "unable to get {kind} {name}: {reason}",
+                name = quoted(name)
+            )),
             Some(Asset::Absent) | None => Err(format!(
-                "unable to get {kind} {name:?}: {kind}s {name:?} not found"
+                "unable to get {kind} {name}: {kind}s {name} not found",
+                name = quoted(name)
             )),
         };
         self.loaded.missing |= found.is_err();
@@ -142,13 +151,17 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// An empty name is no error here, and gives no credentials later (spec chapter 9, A6).
+    /// An empty name is no error here, and gives no credentials later (prometheus-operator: pkg/assets/store.go,
+    /// AddSafeAuthorizationCredentials).
     pub(super) fn authorization(&mut self, authorization: &Authorization) -> Result<(), String> {
         match &authorization.credentials {
             Some(credentials) if !credentials.name.is_empty() => {
                 self.secret(credentials).map_err(|error| {
                     let kind = &authorization.kind;
-                    format!("failed to get authorization token of type {kind:?}: {error}")
+                    format!(
+                        "failed to get authorization token of type {kind}: {error}",
+                        kind = quoted(kind)
+                    )
                 })?;
             }
             _ => {}
@@ -181,7 +194,8 @@ impl<'a> Loader<'a> {
     }
 
     /// The first PEM block of a certificate authority must be a certificate; certificate and key must belong together.
-    /// A certificate without a key from a Secret is not mounted (spec chapter 9, A4).
+    /// A certificate without a key from a Secret passes, but is not mounted: upstream's job names a file that is not there
+    /// (prometheus-operator: pkg/assets/store.go, AddTLSConfig).
     pub(super) fn tls(&mut self, tls: &Tls) -> Result<(), String> {
         let ca = self
             .either(&tls.ca)
@@ -231,8 +245,13 @@ pub(super) fn name_problem(name: &str) -> Option<String> {
             .map(|c| format!("may not contain '{c}'"))
             .collect(),
     };
-    (!problems.is_empty())
-        .then(|| format!("invalid resource name {name:?}: [{}]", problems.join(" ")))
+    (!problems.is_empty()).then(|| {
+        format!(
+            "invalid resource name {name}: [{}]",
+            problems.join(" "),
+            name = quoted(name)
+        )
+    })
 }
 
 /// What has been loaded, as generation sees it.

@@ -9,12 +9,14 @@
 
 mod assets;
 mod carried_over;
+mod check;
 mod context;
 pub mod expand;
 mod generate;
 mod generator;
 mod lookup;
 mod monitor;
+mod origins;
 mod relabel;
 mod select;
 mod settings;
@@ -27,7 +29,8 @@ mod version;
 pub use assets::{Asset, AssetId, AssetKind, Assets};
 pub use carried_over::NotCarriedOver;
 pub use generator::Generator;
-pub use settings::{Features, Placeholders, Settings, Workload};
+pub use origins::{Credential, NamedFile, Origin};
+pub use settings::{Features, MAX_MONITOR_BYTES, Placeholders, Settings, Workload};
 pub use snapshot::{Namespace, Snapshot};
 pub use spec::Spec;
 pub use version::Version;
@@ -121,7 +124,7 @@ pub struct Rejection {
 /// Sorts of mistakes for which a monitor is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// A field has the wrong type: it cannot even be read.
+    /// A field has the wrong type, or the object is from a file and an API server would refuse it.
     Unreadable,
     /// prometheus-operator does not accept it.
     Validation,
@@ -175,6 +178,8 @@ pub struct Generated {
     pub rejected: Vec<Rejection>,
     /// How many monitors of each kind are selected, the rejected ones included.
     pub selected: BTreeMap<Kind, usize>,
+    /// How many ServiceMonitors are selected and left out: an agent in `DaemonSet` mode reads PodMonitors only.
+    pub left_out: usize,
 }
 
 impl Generated {

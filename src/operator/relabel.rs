@@ -1,6 +1,7 @@
 //! Relabeling rules: checked, and written.
 
 use super::version::{self, Version};
+use crate::model::quote::quoted;
 use crate::model::regexp::Regexp;
 use crate::monitoring::Relabeling;
 use crate::wire::yaml::emit::{Tree, texts};
@@ -36,7 +37,7 @@ fn check(rule: &Relabeling, version: &Version) -> Result<(), String> {
     Regexp::check(&rule.regex).map_err(|error| {
         format!(
             "invalid regex {} for relabel configuration: {error}",
-            rule.regex
+            quoted(&rule.regex)
         )
     })?;
     if action == "hashmod" && rule.modulus == 0 {
@@ -51,7 +52,8 @@ fn check(rule: &Relabeling, version: &Version) -> Result<(), String> {
         }
         if !is_label_name(target, version) {
             return Err(format!(
-                "{target:?} is invalid 'target_label' for {name} action"
+                "{target} is invalid 'target_label' for {name} action",
+                target = quoted(target)
             ));
         }
     }
@@ -65,7 +67,8 @@ fn check(rule: &Relabeling, version: &Version) -> Result<(), String> {
         && !is_label_template(template, version)
     {
         return Err(format!(
-            "{template:?} is invalid 'replacement' for {name} action"
+            "{template} is invalid 'replacement' for {name} action",
+            template = quoted(template)
         ));
     }
     let plain_separator = rule.separator.as_deref().is_none_or(|s| s == ";");

@@ -1,4 +1,5 @@
-//! Which monitors the settings select, and what those need (spec 2.2).
+//! Which monitors the settings select, and what those need
+//! (prometheus-operator: pkg/prometheus/resource_selector.go).
 
 use super::assets::AssetId;
 use super::lookup::{TlsAsset, name_problem};

@@ -2,10 +2,13 @@
 //! that a settings file, flags and an inherited object mean the same.
 
 use super::Error;
-use super::carried_over::{NotCarriedOver, is_honoured, not_carried_over};
+use super::carried_over::{HONOURED, NotCarriedOver, is_honoured, not_carried_over};
+use super::check::check;
 use super::spec::Spec;
 use super::version::{self, Version};
 use crate::kube::types::meta::LabelSelector;
+use crate::model::nearest::nearest;
+use crate::model::quote::quoted;
 use crate::model::size;
 use crate::monitoring;
 use serde_json::{Value, json};
@@ -27,7 +30,12 @@ pub struct Settings {
     pub features: Features,
     /// What becomes of `$(SHARD)` and its like.
     pub placeholders: Placeholders,
+    /// Most bytes of text for one monitor; a larger one is rejected. Upstream has no bound.
+    pub max_monitor_bytes: usize,
 }
+
+/// The default of [`Settings::max_monitor_bytes`].
+pub const MAX_MONITOR_BYTES: usize = 16 << 20;
 
 /// Server or agent: they order jobs differently, and a server has sections of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +66,7 @@ impl Default for Settings {
             },
             features: Features::of(Workload::PrometheusAgent, None),
             placeholders: Placeholders::default(),
+            max_monitor_bytes: MAX_MONITOR_BYTES,
         }
     }
 }
@@ -66,13 +75,23 @@ impl Settings {
     /// The settings of [`Settings::default`] with those fields replaced that a settings file names.
     ///
     /// # Errors
-    /// A field is unknown or has the wrong type.
+    /// A field is unknown, has the wrong type, or a value that it cannot have. Begins with the field's path.
     pub fn from_fields(fields: Value) -> Result<Self, Error> {
         let Value::Object(mut fields) = fields else {
-            return Err(Error::new("not a map of fields"));
+            return Err(Error::new("a map of fields is expected"));
         };
         if let Some(unknown) = fields.keys().find(|field| !is_honoured(field)) {
-            return Err(Error::new(format!("unknown field {unknown:?}")));
+            let meant = nearest(unknown, HONOURED.iter().copied());
+            let meant = meant.map(|meant| format!("; did you mean {meant}?"));
+            let meant = meant.unwrap_or_default();
+            return Err(Error::new(format!("{unknown}: unknown field{meant}")));
+        }
+        let negative = fields
+            .iter()
+            .find(|(_, value)| value.as_i64() < Some(0) && value.is_i64());
+        if let Some((field, value)) = negative {
+            let error = format!("{field}: {value}: a number from 0 is expected");
+            return Err(Error::new(error));
         }
         let defaults = json!({
             "serviceMonitorSelector": {}, "serviceMonitorNamespaceSelector": {},
@@ -85,7 +104,12 @@ impl Settings {
                 fields.entry(field).or_insert(value);
             }
         }
-        let spec: Spec = monitoring::decode(Value::Object(fields)).map_err(Error::new)?;
+        let fields = Value::Object(fields);
+        let spec: Spec = monitoring::decode(fields.clone()).map_err(Error::new)?;
+        if let Some(unknown) = monitoring::unread::<Spec>(&fields) {
+            return Err(Error::new(format!("{unknown}: unknown field")));
+        }
+        check(&spec)?;
         let features = Features::of(Workload::PrometheusAgent, spec.mode.as_deref());
         Ok(Self {
             spec,
@@ -128,6 +152,7 @@ impl Settings {
             spec,
             features,
             placeholders: Placeholders::default(),
+            max_monitor_bytes: MAX_MONITOR_BYTES,
         };
         Ok((settings, left))
     }
@@ -144,7 +169,8 @@ impl Settings {
             && let Err(error) = size::parse(size)
         {
             return Err(Error::new(format!(
-                "enforcedBodySizeLimit: {size:?}: {error}"
+                "enforcedBodySizeLimit: {size}: {error}",
+                size = quoted(size)
             )));
         }
         if let Some(server) = &self.spec.apiserver_config {
@@ -254,7 +280,6 @@ impl Placeholders {
 
 #[cfg(test)]
 mod tests {
-    use super::super::carried_over::HONOURED;
     use super::*;
 
     #[test]
@@ -267,6 +292,65 @@ mod tests {
         assert_eq!(settings, want);
         assert!(Settings::from_fields(json!({"scrapeIntervall": "10s"})).is_err());
         assert!(Settings::from_fields(json!({"shards": "3"})).is_err());
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        for (fields, want) in [
+            (
+                json!({"scrapeIntervall": "1s"}),
+                "scrapeIntervall: unknown field; did you mean scrapeInterval?",
+            ),
+            (
+                json!({"scrapeInterval": "3x"}),
+                "scrapeInterval: \"3x\": a duration such as 30s or 1m30s is expected",
+            ),
+            (
+                json!({"scrapeInterval": "3s", "scrapeTimeout": "4s"}),
+                "scrapeTimeout: \"4s\": longer than the scrapeInterval 3s",
+            ),
+            (
+                json!({"scrapeInterval": 3}),
+                "scrapeInterval: invalid type: integer `3`, expected a string",
+            ),
+            (
+                json!({"bodySizeLimit": "10 apples"}),
+                "bodySizeLimit: \"10 apples\": a size such as 10MB or 512KiB is expected",
+            ),
+            (
+                json!({"sampleLimit": -1}),
+                "sampleLimit: -1: a number from 0 is expected",
+            ),
+            (
+                json!({"serviceDiscoveryRole": "Endpoint"}),
+                "serviceDiscoveryRole: \"Endpoint\": one of Endpoints, EndpointSlice is expected",
+            ),
+            (
+                json!({"scrapeClasses": [{"name": "a"}, {"nam": "b"}]}),
+                "scrapeClasses[1].nam: unknown field",
+            ),
+            (
+                json!({"podMonitorSelector": {"matchLabel": {"a": "b"}}}),
+                "podMonitorSelector.matchLabel: unknown field",
+            ),
+            (
+                json!({"scrapeProtocols": ["PrometheusText0.0.4", "x"]}),
+                "scrapeProtocols[1]: \"x\": one of",
+            ),
+            (
+                json!({"podMonitorSelector": {"matchExpressions": [{"key": "a", "operator": "in"}]}}),
+                "podMonitorSelector: \"in\" is not a valid label selector operator",
+            ),
+        ] {
+            let error = Settings::from_fields(fields).unwrap_err().to_string();
+            assert!(error.starts_with(want), "{error}");
+        }
+        let fine = json!({
+            "externalLabels": {"a": "b"}, "podMonitorSelector": {"matchLabels": {"x/y": "b"}},
+            "scrapeTimeout": null, "scrapeClasses": [{"name": "a", "relabelings": [{"action": "drop"}]}],
+            "apiserverConfig": {"host": "h", "proxyUrl": "http://p"},
+        });
+        Settings::from_fields(fine).unwrap();
     }
 
     #[test]
@@ -283,7 +367,7 @@ mod tests {
         let object = json!({
             "apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus",
             "metadata": {"namespace": "m", "name": "k8s"},
-            "spec": {"version": "2.55.0", "image": "x", "remoteWrite": [], "ruleSelector": {}, "shards": null},
+            "spec": {"version": "2.55.0", "image": "x", "remoteWrite": [{}], "ruleSelector": {"a": {}}, "ruleNamespaceSelector": {}, "shards": null},
         });
         let (settings, left) = Settings::from_prometheus(&object).unwrap();
         let fields: Vec<_> = left.iter().map(|l| l.field.as_str()).collect();
@@ -301,16 +385,14 @@ mod tests {
     #[test]
     fn what_would_spoil_every_job_is_an_error_of_the_settings() {
         let check = |fields: Value, want: Option<&str>| {
-            let run = Settings::from_fields(fields).unwrap().for_run();
+            let run = Settings::from_fields(fields).and_then(Settings::for_run);
             let error = run.err().map(|error| error.to_string());
             assert_eq!(error.as_deref(), want);
         };
         check(json!({"enforcedBodySizeLimit": "10MB"}), None);
         check(
             json!({"enforcedBodySizeLimit": "x1B"}),
-            Some(
-                "enforcedBodySizeLimit: \"x1B\": not a valid size (want for example 10MB or 512KiB)",
-            ),
+            Some("enforcedBodySizeLimit: \"x1B\": a size such as 10MB or 512KiB is expected"),
         );
         check(
             json!({"apiserverConfig": {"host": "h", "bearerToken": "t"}}),

@@ -3,8 +3,11 @@
 use super::monitor::{Held, joined_order};
 use super::{Cause, Kind, Rejection};
 use crate::kube::manifest::Object;
+use crate::kube::types::kind;
 use crate::kube::types::meta::ObjectMeta;
-use crate::monitoring::{self, PodMonitor, ServiceMonitor};
+use crate::monitoring::{self, Definitions, PodMonitor, ServiceMonitor};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,26 +34,26 @@ pub struct Namespace {
 }
 
 impl Snapshot {
-    /// Adds a monitor or a namespace. Says whether the object was one of them; one that cannot be read is a rejection
-    /// and leaves the others unharmed. A monitor without a namespace is in `default`, where kubectl would put it.
-    pub fn add(&mut self, object: &Object) -> bool {
+    /// Adds a monitor or a namespace. Says whether the object was one of them; one that cannot be read, or that an API server
+    /// would refuse, is a rejection and leaves the others unharmed. Without `definitions` an API server has taken the object.
+    pub fn add(&mut self, object: &Object, definitions: Option<&Definitions>) -> bool {
         match (object.api_version(), object.kind()) {
             (monitoring::API_VERSION, "ServiceMonitor") => {
-                match monitoring::decode::<ServiceMonitor>(object.value.clone()) {
-                    Ok(mut monitor) => {
-                        trim(&mut monitor.metadata);
+                match read(object, kind::Kind::ServiceMonitor, definitions) {
+                    Ok((metadata, spec)) => {
+                        let monitor = ServiceMonitor { metadata, spec };
                         self.service_monitors.push(Arc::new(monitor));
                     }
-                    Err(reason) => self.refuse(Kind::ServiceMonitor, object, reason),
+                    Err(reason) => self.refuse(Kind::ServiceMonitor, object, &reason),
                 }
             }
             (monitoring::API_VERSION, "PodMonitor") => {
-                match monitoring::decode::<PodMonitor>(object.value.clone()) {
-                    Ok(mut monitor) => {
-                        trim(&mut monitor.metadata);
+                match read(object, kind::Kind::PodMonitor, definitions) {
+                    Ok((metadata, spec)) => {
+                        let monitor = PodMonitor { metadata, spec };
                         self.pod_monitors.push(Arc::new(monitor));
                     }
-                    Err(reason) => self.refuse(Kind::PodMonitor, object, reason),
+                    Err(reason) => self.refuse(Kind::PodMonitor, object, &reason),
                 }
             }
             ("v1", "Namespace") => {
@@ -91,7 +94,7 @@ impl Snapshot {
         services.chain(self.pod_monitors.iter().map(Held::Pod))
     }
 
-    fn refuse(&mut self, kind: Kind, object: &Object, reason: String) {
+    fn refuse(&mut self, kind: Kind, object: &Object, reason: &str) {
         self.unreadable.push(Rejection {
             kind,
             namespace: object.namespace().to_owned(),
@@ -160,10 +163,23 @@ fn remove<M>(list: &mut Vec<Arc<M>>, id: &ObjectMeta, metadata: fn(&M) -> &Objec
     found.map(|at| list.remove(at)).is_ok()
 }
 
-/// Annotations often hold the whole object once more, and nothing here reads them.
-fn trim(metadata: &mut ObjectMeta) {
-    metadata.annotations.clear();
-    if metadata.namespace.is_empty() {
-        "default".clone_into(&mut metadata.namespace);
-    }
+/// Metadata and `spec` of a monitor. Annotations often hold the whole object once more, and nothing here reads them.
+fn read<T: DeserializeOwned>(
+    object: &Object,
+    kind: kind::Kind,
+    definitions: Option<&Definitions>,
+) -> Result<(ObjectMeta, T), String> {
+    let part = |name: &str| object.value.get(name).cloned().unwrap_or(Value::Null);
+    let metadata = match part("metadata") {
+        Value::Null => ObjectMeta::default(),
+        metadata => monitoring::decode(metadata).map_err(|reason| format!("metadata.{reason}"))?,
+    };
+    let spec = part("spec");
+    definitions.map_or(Ok(()), |d| d.check(kind, &metadata, &spec))?;
+    let spec = monitoring::decode(spec).map_err(|reason| format!("spec.{reason}"))?;
+    let metadata = ObjectMeta {
+        annotations: BTreeMap::new(),
+        ..metadata
+    };
+    Ok((metadata, spec))
 }

@@ -10,6 +10,7 @@ use super::url;
 use super::version;
 use crate::kube::selector::Selector;
 use crate::model::duration;
+use crate::model::quote::quoted;
 use crate::monitoring::{Authorization, OAuth2, Proxy, SecretOrConfigMap, Tls};
 
 /// Checks a monitor.
@@ -48,7 +49,8 @@ pub(super) fn check(
         && cx.class_named(class).is_none()
     {
         return Err(format!(
-            "scrapeClassName: scrapeClass {class:?} not found in Prometheus scrapeClasses"
+            "scrapeClassName: scrapeClass {class} not found in Prometheus scrapeClasses",
+            class = quoted(class)
         ));
     }
     check_authorization_version(monitor, cx)
@@ -176,13 +178,23 @@ fn check_intervals(endpoint: &Endpoint<'_>, cx: &Context<'_>) -> Result<(), Stri
 
 /// `CompareScrapeTimeoutToScrapeInterval`.
 pub(super) fn check_timeout(timeout: &str, interval: &str) -> Result<(), String> {
-    let longest = duration::parse(interval)
-        .map_err(|error| format!("invalid scrapeInterval {interval:?}: {error}"))?;
-    let asked = duration::parse(timeout)
-        .map_err(|error| format!("invalid scrapeTimeout: {timeout:?}: {error}"))?;
+    let longest = duration::parse(interval).map_err(|error| {
+        format!(
+            "invalid scrapeInterval {interval}: {error}",
+            interval = quoted(interval)
+        )
+    })?;
+    let asked = duration::parse(timeout).map_err(|error| {
+        format!(
+            "invalid scrapeTimeout: {timeout}: {error}",
+            timeout = quoted(timeout)
+        )
+    })?;
     if asked > longest {
         return Err(format!(
-            "scrapeTimeout {timeout:?} greater than scrapeInterval {interval:?}"
+            "scrapeTimeout {timeout} greater than scrapeInterval {interval}",
+            timeout = quoted(timeout),
+            interval = quoted(interval)
         ));
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Prometheus versions, and from which one on each key of a configuration exists.
 
 use super::Error;
+use crate::model::quote::quoted;
 use std::cmp::Ordering;
 
 /// The newest Prometheus that prometheus-operator v0.93.1 knows, and its default.
@@ -34,7 +35,7 @@ const fn at(major: u64, minor: u64) -> Minimum {
     }
 }
 
-// The table of spec chapter 7: one name per key or feature.
+// One name per key or feature, as upstream gates them (prometheus-operator: pkg/prometheus/promcfg.go, WithMinimumVersion).
 pub(super) const HONOR_TIMESTAMPS: Minimum = at(2, 9);
 pub(super) const QUERY_LOG_FILE: Minimum = at(2, 16);
 pub(super) const ROLE_SELECTOR: Minimum = at(2, 17);
@@ -88,7 +89,8 @@ impl Version {
         })?;
         if !matches!(version.major(), 2 | 3) {
             return Err(Error::new(format!(
-                "unsupported Prometheus version {text:?}"
+                "unsupported Prometheus version {text}",
+                text = quoted(text)
             )));
         }
         Ok(version)
@@ -157,12 +159,16 @@ fn number(text: &str, what: &str) -> Result<u64, String> {
     };
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(format!(
-            "Invalid character(s) found in {what} number {digits:?}"
+            "Invalid character(s) found in {what} number {digits}",
+            digits = quoted(&digits)
         ));
     }
-    digits
-        .parse()
-        .map_err(|_| format!("{what} number {digits:?} is out of range"))
+    digits.parse().map_err(|_| {
+        format!(
+            "{what} number {digits} is out of range",
+            digits = quoted(&digits)
+        )
+    })
 }
 
 fn identifier(text: &str) -> Result<Identifier, String> {
@@ -170,12 +176,16 @@ fn identifier(text: &str) -> Result<Identifier, String> {
         return Err("Prerelease is empty".to_owned());
     }
     if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-        return Err(format!("Invalid character(s) found in prerelease {text:?}"));
+        return Err(format!(
+            "Invalid character(s) found in prerelease {text}",
+            text = quoted(text)
+        ));
     }
     if text.bytes().all(|b| b.is_ascii_digit()) {
         if text.len() > 1 && text.starts_with('0') {
             return Err(format!(
-                "Numeric PreRelease version must not contain leading zeroes {text:?}"
+                "Numeric PreRelease version must not contain leading zeroes {text}",
+                text = quoted(text)
             ));
         }
         return Ok(Identifier::Number(text.parse().unwrap_or(u64::MAX)));

@@ -141,10 +141,10 @@ fn exemplars(o: &mut Json<'_>, exemplars: &[Exemplar]) {
         o.attributes("filteredAttributes", &exemplar.filtered_attributes);
         o.integer("timeUnixNano", exemplar.time_nanos);
         number(o, exemplar.value);
-        if let Some(id) = &exemplar.span_id {
+        if let Some(id) = exemplar.known_span_id() {
             o.hex("spanId", id);
         }
-        if let Some(id) = &exemplar.trace_id {
+        if let Some(id) = exemplar.known_trace_id() {
             o.hex("traceId", id);
         }
     });
@@ -229,8 +229,7 @@ impl Json<'_> {
         }
         self.array(key, attributes.iter(), |json, (key, value)| {
             json.object(|o| {
-                o.key("key");
-                o.quoted(key);
+                o.text("key", key);
                 o.member("value", |o| {
                     o.key("stringValue");
                     o.quoted(value);
@@ -337,11 +336,14 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_value_is_written_and_text_is_escaped() {
+    fn a_zero_value_and_an_empty_text_are_written_and_text_is_escaped() {
         let point = NumberPoint {
             time_nanos: 1,
             value: Some(Number::Double(0.0)),
-            attributes: [("a\"".into(), "\\\n\u{1}".into())].into_iter().collect(),
+            attributes: [("a\"", "\\\n\u{1}"), ("", "")]
+                .map(|(key, value)| (key.into(), value.into()))
+                .into_iter()
+                .collect(),
             ..NumberPoint::default()
         };
         let metric = Metric {
@@ -371,7 +373,7 @@ mod tests {
         let want = concat!(
             r#"{"resourceMetrics":[{"resource":{},"scopeMetrics":[{"scope":{},"metrics":[{"name":"g","gauge":"#,
             r#"{"dataPoints":[{"timeUnixNano":"1","asDouble":0,"attributes":[{"key":"a\"","value":"#,
-            r#"{"stringValue":"\\\n\u0001"}}]}]}}]}]}]}"#
+            r#"{"stringValue":"\\\n\u0001"}},{"value":{"stringValue":""}}]}]}}]}]}]}"#
         );
         assert_eq!(out, want);
     }

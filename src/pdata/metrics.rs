@@ -320,3 +320,15 @@ pub struct Exemplar {
     /// The span it belongs to, if known.
     pub span_id: Option<[u8; 8]>,
 }
+
+impl Exemplar {
+    /// The trace's id, unless it is all zeros, which mean "none" in the protocol.
+    pub fn known_trace_id(&self) -> Option<&[u8; 16]> {
+        self.trace_id.as_ref().filter(|id| **id != [0; 16])
+    }
+
+    /// The span's id, unless it is all zeros.
+    pub fn known_span_id(&self) -> Option<&[u8; 8]> {
+        self.span_id.as_ref().filter(|id| **id != [0; 8])
+    }
+}

@@ -27,10 +27,12 @@ pub trait Exporter: Send {
 }
 
 /// What a backend says of a request that it took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// Points that it refused all the same; they are not sent again.
     pub refused: u64,
+    /// Why, or what else it remarks.
+    pub said: Option<String>,
 }
 
 /// See [`Exporter::interrupt`].

@@ -15,6 +15,7 @@ use crate::model::batch::Delivery;
 use crate::rt::clock::Clock;
 use crate::rt::thread::{Crew, STACK};
 use fanout::{FanOut, Lane};
+use parking_lot::Mutex;
 use queue::Queue;
 use sender::Sender;
 use std::fmt;
@@ -53,8 +54,8 @@ pub struct Pipeline {
     delivery: Arc<FanOut>,
     lanes: Vec<Running>,
     clock: Arc<dyn Clock>,
-    // The last field: when the pipeline is dropped, threads are joined after their queues were closed.
-    crew: Crew,
+    /// Ended by their queues, which `drop` closes before the fields go.
+    crew: Mutex<Crew>,
 }
 
 struct Running {
@@ -87,7 +88,7 @@ impl Pipeline {
             delivery: Arc::new(FanOut::default()),
             lanes: Vec::new(),
             clock: Arc::clone(&clock),
-            crew: Crew::new(),
+            crew: Mutex::default(),
         };
         let mut lanes = Vec::new();
         for exporter in exporters {
@@ -96,9 +97,11 @@ impl Pipeline {
             let queue = Arc::new(Queue::new(&name, settings.queue_bytes, Arc::clone(&clock)));
             let interrupt = exporter.interrupt();
             let mut sender = Sender::new(exporter, Arc::clone(&queue), settings);
+            let thread = format!("export-{name}");
             pipeline
                 .crew
-                .spawn(&format!("export-{name}"), STACK, move || sender.run())?;
+                .lock()
+                .spawn(&thread, STACK, move || sender.run())?;
             lanes.push(Lane {
                 encoders,
                 queue: Arc::clone(&queue),
@@ -123,19 +126,29 @@ impl Pipeline {
         self.lanes.iter().map(Running::status).collect()
     }
 
-    /// Lets the exporters send what waits until `grace` is over, then cuts them off and drops the rest, counted.
-    pub fn stop(mut self, grace: Duration) -> Vec<ExporterStatus> {
+    /// Ends waits for a next attempt: before the end everybody is tried once more at once.
+    pub fn hasten(&self) {
+        self.lanes.iter().for_each(|lane| lane.queue.hasten());
+    }
+
+    /// Lets the exporters send what waits until `grace` is over, then cuts them off; the rest is dropped, counted.
+    /// Waits for no thread beyond that: [`Pipeline::join_within`] does, and dropping the pipeline.
+    pub fn stop(&self, grace: Duration) {
         let deadline = self.clock.now() + grace;
         for lane in &self.lanes {
             lane.queue.close(deadline);
+            lane.queue.hasten();
         }
         for lane in &self.lanes {
             if !lane.queue.wait_until_ended() {
                 (lane.interrupt)();
             }
         }
-        self.crew.join();
-        self.status()
+    }
+
+    /// Joins the threads that end within a time, after [`Pipeline::stop`]. Returns the names of those left behind.
+    pub fn join_within(&self, time: Duration) -> Vec<String> {
+        self.crew.lock().join_within(time)
     }
 }
 

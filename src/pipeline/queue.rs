@@ -3,7 +3,7 @@
 use super::exporter::{Payload, Receipt};
 use crate::rt::clock::Clock;
 use crate::rt::quiet::Quiet;
-use log::warn;
+use log::{error, info, warn};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -58,12 +58,21 @@ pub(super) enum Loss {
     Stopped,
 }
 
+/// What is said at most once an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Said {
+    Lost(Loss),
+    Failing,
+    /// What a backend remarks beside taking everything.
+    Remark,
+}
+
 pub(super) struct Queue {
     name: String,
     capacity: usize,
     state: Mutex<State>,
     changed: Condvar,
-    quiet: Quiet<Loss>,
+    quiet: Quiet<Said>,
     clock: Arc<dyn Clock>,
 }
 
@@ -74,6 +83,8 @@ struct State {
     last_error: Option<String>,
     /// Set when no more is taken in: until then what waits may still be sent.
     deadline: Option<Instant>,
+    /// The next wait before an attempt is left out.
+    hasten: bool,
     /// The exporter's thread has nothing more to do.
     ended: bool,
 }
@@ -111,7 +122,7 @@ impl Queue {
             self.shrink(&mut state, &mut lost);
         }
         self.changed.notify_all();
-        self.log(&lost);
+        self.log(&lost, "");
     }
 
     /// The oldest payloads, in all at most `bytes` and at most `count`, but at least one. Waits for them.
@@ -141,16 +152,32 @@ impl Queue {
 
     /// The backend took them, but for those that it refused.
     pub(super) fn sent(&self, payloads: &[Payload], receipt: Receipt) {
+        let Receipt { refused, said } = receipt;
         let mut state = self.state.lock();
         let mut points = 0;
         for payload in payloads {
             points += u64::from(payload.points);
             state.no_longer_waiting(payload);
         }
-        let refused = receipt.refused.min(points);
+        let refused = refused.min(points);
         state.books.sent += points - refused;
         state.books.dropped.rejected += refused;
-        state.last_error = None;
+        state.last_error = said.clone();
+        drop(state);
+        if self.quiet.forget(&Said::Failing) {
+            info!("exporter works again exporter={}", self.name);
+        }
+        let said = said.unwrap_or_default();
+        if refused > 0 {
+            self.log(&Lost(Some((Loss::Rejected, refused))), &said);
+        } else if !said.is_empty()
+            && let Some(left_out) = self.quiet.due(Said::Remark, self.clock.now())
+        {
+            let name = &self.name;
+            warn!(
+                "backend took all, and remarks exporter={name} left_out={left_out} err=\"{said}\""
+            );
+        }
     }
 
     /// They are to be sent again: back to the front, where a full queue drops first.
@@ -163,23 +190,28 @@ impl Queue {
             }
             self.shrink(&mut state, &mut lost);
         }
-        self.log(&lost);
+        self.log(&lost, "");
     }
 
-    /// They are lost.
-    pub(super) fn lose(&self, loss: Loss, payloads: &[Payload]) {
+    /// They are lost, for this reason.
+    pub(super) fn lose(&self, loss: Loss, payloads: &[Payload], error: String) {
         let mut lost = Lost::default();
         {
             let mut state = self.state.lock();
             for payload in payloads {
                 lost.add(&mut state, loss, payload);
             }
+            state.last_error = Some(error.clone());
         }
-        self.log(&lost);
+        self.log(&lost, &error);
     }
 
-    /// Waits before the next attempt, but not longer than the deadline.
+    /// Waits before the next attempt, but not longer than the deadline, and not at all if there is haste.
     pub(super) fn pause(&self, error: String, delay: Duration) {
+        if let Some(left_out) = self.quiet.due(Said::Failing, self.clock.now()) {
+            let name = &self.name;
+            warn!("cannot send, trying again exporter={name} left_out={left_out} err=\"{error}\"");
+        }
         let until = self.clock.now() + delay;
         let mut state = self.state.lock();
         state.last_error = Some(error);
@@ -187,11 +219,17 @@ impl Queue {
         loop {
             let until = state.deadline.map_or(until, |deadline| deadline.min(until));
             let now = self.clock.now();
-            if now >= until {
+            if now >= until || std::mem::take(&mut state.hasten) {
                 return;
             }
             self.changed.wait_for(&mut state, until - now);
         }
+    }
+
+    /// Ends the wait before the next attempt, or leaves the next one out.
+    pub(super) fn hasten(&self) {
+        self.state.lock().hasten = true;
+        self.changed.notify_all();
     }
 
     /// Takes nothing in from now on; what waits may be sent until `deadline`. The earliest deadline holds.
@@ -218,7 +256,8 @@ impl Queue {
             state.ended = true;
         }
         self.changed.notify_all();
-        self.log(&lost);
+        let error = self.last_error().unwrap_or_default();
+        self.log(&lost, &error);
     }
 
     /// Waits until the exporter's thread has ended, or until the deadline; false if it has not ended.
@@ -262,11 +301,12 @@ impl Queue {
         }
     }
 
-    fn log(&self, lost: &Lost) {
+    /// Points are lost. Said at most once an interval for each reason, with what `error` says of it.
+    fn log(&self, lost: &Lost, error: &str) {
         let Some((loss, points)) = lost.0 else {
             return;
         };
-        let Some(left_out) = self.quiet.due(loss, self.clock.now()) else {
+        let Some(left_out) = self.quiet.due(Said::Lost(loss), self.clock.now()) else {
             return;
         };
         let reason = match loss {
@@ -275,9 +315,13 @@ impl Queue {
             Loss::TooLarge => "too large for the backend or the queue",
             Loss::Stopped => "the time to drain is over",
         };
-        warn!(
-            "points dropped exporter={} points={points} reason=\"{reason}\" left_out={left_out}",
-            self.name
+        let name = &self.name;
+        let why = match error {
+            "" => String::new(),
+            error => format!(" err=\"{error}\""),
+        };
+        error!(
+            "points dropped exporter={name} points={points} reason=\"{reason}\" left_out={left_out}{why}"
         );
     }
 }

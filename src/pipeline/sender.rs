@@ -5,8 +5,10 @@ use super::exporter::{ExportError, Exporter, Payload, Receipt};
 use super::queue::{Loss, Queue};
 use crate::rt::backoff::Backoff;
 use crate::rt::thread::catch;
-use log::{info, warn};
 use std::sync::Arc;
+
+/// A panic may have a cause outside (no thread, no memory), and may be this payload's fault: that is believed after so many.
+const MOST_PANICS: u32 = 5;
 
 pub(super) struct Sender {
     exporter: Box<dyn Exporter>,
@@ -15,7 +17,8 @@ pub(super) struct Sender {
     /// Most payloads per request; lowered while requests are too large.
     at_most: usize,
     backoff: Backoff,
-    failing: bool,
+    /// Panics in a row.
+    panics: u32,
 }
 
 impl Sender {
@@ -30,17 +33,22 @@ impl Sender {
             request_bytes: settings.request_bytes,
             at_most: usize::MAX,
             backoff: Backoff::new(settings.retry_first, settings.retry_max),
-            failing: false,
+            panics: 0,
         }
     }
 
     /// Sends until the queue is closed and empty, or its deadline has passed.
     pub(super) fn run(&mut self) {
         while let Some(payloads) = self.queue.take(self.request_bytes, self.at_most) {
-            let result = catch(|| self.exporter.send(&payloads)).unwrap_or_else(|panic| {
-                // A panic may be this payload's fault: sending it again would repeat it.
-                Err(ExportError::Reject {
-                    source: format!("panic: {panic}").into(),
+            let result = catch(|| self.exporter.send(&payloads));
+            self.panics = if result.is_ok() { 0 } else { self.panics + 1 };
+            let result = result.unwrap_or_else(|panic| {
+                let source = format!("panic, this is a defect: {panic}").into();
+                Err(if self.panics < MOST_PANICS {
+                    let after = None;
+                    ExportError::Retry { after, source }
+                } else {
+                    ExportError::Reject { source }
                 })
             });
             self.settle(payloads, result);
@@ -54,15 +62,8 @@ impl Sender {
                 self.queue.sent(&payloads, receipt);
                 self.at_most = usize::MAX;
                 self.backoff.reset();
-                if std::mem::take(&mut self.failing) {
-                    info!("exporter works again exporter={}", self.exporter.name());
-                }
             }
             Err(ExportError::Retry { after, source }) => {
-                if !std::mem::replace(&mut self.failing, true) {
-                    let name = self.exporter.name();
-                    warn!("cannot send, trying again exporter={name} err=\"{source}\"");
-                }
                 self.queue.put_back(payloads);
                 let delay = self.backoff.delay().max(after.unwrap_or_default());
                 self.queue.pause(source.to_string(), delay);
@@ -85,8 +86,7 @@ impl Sender {
         payloads: &[Payload],
         source: &(dyn std::error::Error + Send + Sync),
     ) {
-        self.queue.fail(source.to_string());
-        self.queue.lose(loss, payloads);
+        self.queue.lose(loss, payloads, source.to_string());
         self.at_most = usize::MAX;
     }
 }

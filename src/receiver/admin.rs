@@ -2,6 +2,7 @@
 //! (prometheus: web/api/v1/api.go, targets). What is shown comes from a [`View`]; nothing here looks inside a receiver.
 
 use crate::http::server::{Request, Response};
+use crate::rt::printable::printable;
 use humantime::format_rfc3339_millis;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// What the pages show. A running receiver implements it; every call is a snapshot and does not block on I/O.
 pub trait View: Send + Sync {
-    /// Liveness: the reason to restart the process, if there is one (a thread is dead or stuck; decisions.md 12).
+    /// Liveness: the reason to restart the process, if there is one (a thread is dead or stuck; manual::decisions, 9).
     ///
     /// # Errors
     /// The reason.
@@ -49,7 +50,7 @@ pub struct Monitor {
     /// `unreadable`, `validation`, `asset` or `load` if it is not used as it is.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub cause: &'static str,
-    /// Why it is not used as it is.
+    /// Why it is not used as it is, or what keeps targets of it from being found.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// For how long its last good version has run on, in seconds.
@@ -132,17 +133,22 @@ pub enum Health {
     Unknown,
 }
 
+/// Pages that grow with the number of monitors and targets.
+pub fn is_large(request: &Request) -> bool {
+    request.path == "/config" || request.path.starts_with("/api/")
+}
+
 /// Answers one request.
 pub fn answer(request: &Request, view: &dyn View) -> Response {
     match request.path.as_str() {
         "/" => Response::text(200, PAGES),
         "/-/healthy" => match view.health() {
             Ok(()) => Response::text(200, "promop is healthy."),
-            Err(reason) => Response::text(500, format_args!("unhealthy: {reason}")),
+            Err(reason) => Response::text(500, format_args!("unhealthy: {}", fit(&reason))),
         },
         "/-/ready" => match view.ready() {
             Ok(()) => Response::text(200, "promop is ready."),
-            Err(reason) => Response::text(503, format_args!("not ready: {reason}")),
+            Err(reason) => Response::text(503, format_args!("not ready: {}", fit(&reason))),
         },
         "/metrics" => Response {
             status: 200,
@@ -160,6 +166,15 @@ pub fn answer(request: &Request, view: &dyn View) -> Response {
         _ => Response::text(404, "not found; / lists the pages"),
     }
 }
+
+/// Reasons quote servers and objects, and are read in terminals; their own line ends stay.
+fn fit(reason: &str) -> String {
+    let lines = reason.lines().map(|line| printable(line, MAX_LINE));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The longest line of a reason, in bytes.
+const MAX_LINE: usize = 8 * 1024;
 
 const PAGES: &str = "\
 /-/healthy             200 while every thread works

@@ -21,7 +21,7 @@ pub(super) struct AssetCache {
 
 impl AssetCache {
     /// What is known of the wanted ones; what was read more than `max_age` ago is read again.
-    /// If the API server doesn't answer, what was read before stays.
+    /// If the API server doesn't answer, what was read before stays; it is not waited for once more for each.
     pub(super) fn fetch(
         &mut self,
         wanted: BTreeSet<AssetId>,
@@ -30,7 +30,7 @@ impl AssetCache {
         max_age: Duration,
     ) -> Assets {
         self.known.retain(|id, _| wanted.contains(id));
-        let mut assets = Assets::default();
+        let (mut assets, mut away) = (Assets::default(), None);
         for id in wanted {
             let known = self.known.remove(&id);
             let fresh = known
@@ -39,7 +39,8 @@ impl AssetCache {
             let (asset, until) = match known {
                 Some(known) if fresh => known,
                 before => {
-                    let asset = read(&id, before.map(|(asset, _)| asset), informers);
+                    let before = before.map(|(asset, _)| asset);
+                    let asset = read(&id, before, informers, &mut away);
                     let good_for = match asset {
                         Asset::Present(_) => max_age,
                         Asset::Absent | Asset::Unavailable(_) => max_age.min(MISSING_RETRY),
@@ -66,7 +67,16 @@ impl AssetCache {
     }
 }
 
-fn read(id: &AssetId, before: Option<Asset>, informers: &Informers) -> Asset {
+/// `away` holds the error once the API server did not answer.
+fn read(
+    id: &AssetId,
+    before: Option<Asset>,
+    informers: &Informers,
+    away: &mut Option<Error>,
+) -> Asset {
+    if let Some(error) = away {
+        return unavailable(id, before, error);
+    }
     let kind = match id.kind {
         AssetKind::Secret => Kind::Secret,
         AssetKind::ConfigMap => Kind::ConfigMap,
@@ -81,7 +91,11 @@ fn read(id: &AssetId, before: Option<Asset>, informers: &Informers) -> Asset {
             read.get(id).cloned().unwrap_or(Asset::Absent)
         }
         Err(error) if error.is_not_found() => Asset::Absent,
-        Err(error) => unavailable(id, before, &error),
+        Err(error) => {
+            let asset = unavailable(id, before, &error);
+            *away = Some(error).filter(|error| matches!(error, Error::Transport(_)));
+            asset
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::last_good::{MonitorId, MonitorJobs};
 use crate::discovery::JobDiscovery;
 use crate::model::group::TargetGroup;
 use crate::model::labels::Text;
-use crate::operator::{Fragment, Kind, Owner};
+use crate::operator::{Cause, Fragment, Kind, Owner, Rejection};
 use crate::scrape;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -123,6 +123,26 @@ impl<'a> Known<'a> {
     pub(super) fn job(&self, fragment: &Fragment) -> Option<&'a Arc<Job>> {
         self.by_key.get(&fragment.key).copied()
     }
+}
+
+/// The rejection of a monitor whose job Prometheus would refuse; `None` if the job is an additional one.
+pub(super) fn rejection(owner: &Owner, reason: &str) -> Option<Rejection> {
+    let Owner::Monitor {
+        kind,
+        namespace,
+        name,
+        endpoint,
+    } = owner
+    else {
+        return None;
+    };
+    Some(Rejection {
+        kind: *kind,
+        namespace: namespace.to_string(),
+        name: name.to_string(),
+        cause: Cause::Load,
+        reason: format!("endpoint {endpoint}: {reason}"),
+    })
 }
 
 /// How many items two lists have in common at their beginnings, and at the ends of what remains.

@@ -3,12 +3,13 @@
 
 use super::parts;
 use super::settings::{Environment, Settings};
-use crate::kube::informers::{Informers, SubscribeError, Subscription};
+use crate::kube::informers::{Health, Informers, SubscribeError, Subscription};
+use crate::kube::store::Trouble;
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Object};
 use crate::operator::{self, Workload};
 use crossbeam_channel::Sender;
-use log::warn;
+use log::{info, warn};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Value, json};
 use std::fmt;
@@ -82,8 +83,8 @@ impl<'de> Deserialize<'de> for Inherit {
 pub(super) struct Inherited {
     from: Inherit,
     watched: Subscription,
-    /// What was said in the log about the object.
-    remarks: Vec<String>,
+    /// What was said in the log about the object: warnings, and a word on what matters less.
+    remarks: (Vec<String>, String),
     /// The settings that gave a configuration last: they hold as long as newer ones give none.
     pub good: Option<operator::Settings>,
 }
@@ -109,7 +110,7 @@ impl Inherited {
         Ok(Self {
             from: from.clone(),
             watched,
-            remarks: Vec::new(),
+            remarks: Default::default(),
             good: None,
         })
     }
@@ -125,11 +126,14 @@ impl Inherited {
             |error: operator::Error| Nothing::Unusable(format!("{}: {error}", self.from));
         let (inherited, left) = settings.inherited(object).map_err(unusable)?;
         let inherited = parts::for_run(inherited, settings.shard, environment).map_err(unusable)?;
-        let left = left.iter().map(|left| format!("not carried over: {left}"));
-        self.remark(
-            left.chain(parts::shard_remark(&inherited, settings.shard))
-                .collect(),
-        );
+        let (shaping, other): (Vec<_>, Vec<_>) = left.iter().partition(|left| left.shapes_scraping);
+        let shaping = shaping
+            .iter()
+            .map(|left| format!("not carried over: {left}"));
+        let shard = parts::shard_problem(&inherited, settings.shard, environment);
+        let shard = shard.map(|problem| format!("no target is ours: {problem}"));
+        let other: Vec<_> = other.iter().map(ToString::to_string).collect();
+        self.remark(shaping.chain(shard).collect(), other.join(", "));
         Ok(inherited)
     }
 
@@ -151,6 +155,12 @@ impl Inherited {
             let health = health.iter().map(ToString::to_string);
             return Err(Nothing::NotYet(health.collect::<Vec<_>>().join(", ")));
         }
+        let is_absent =
+            |health: &Health| matches!(health.status.trouble, Some((Trouble::Absent, ..)));
+        if health.iter().any(is_absent) {
+            let (from, why) = (&self.from, self.from.kind().not_installed());
+            return Err(Nothing::Unusable(format!("{from} cannot be there: {why}")));
+        }
         let undecodable = health.iter().flat_map(|health| &health.status.undecodable);
         let reason = undecodable
             .map(|(_, reason)| format!("cannot be read: {reason}"))
@@ -160,12 +170,19 @@ impl Inherited {
     }
 
     /// Says what there is to say about the object, once.
-    fn remark(&mut self, remarks: Vec<String>) {
+    fn remark(&mut self, warnings: Vec<String>, other: String) {
+        let remarks = (warnings, other);
         if self.remarks == remarks {
             return;
         }
-        for remark in &remarks {
-            warn!("{}: {remark}", self.from);
+        for warning in &remarks.0 {
+            warn!("{}: {warning}", self.from);
+        }
+        if !remarks.1.is_empty() {
+            info!(
+                "{}: not carried over, nothing is scraped otherwise for it: {}",
+                self.from, remarks.1
+            );
         }
         self.remarks = remarks;
     }

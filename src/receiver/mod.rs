@@ -16,6 +16,7 @@ mod start;
 mod status;
 mod supervisor;
 mod telemetry;
+mod vetting;
 
 pub use error::{Error, ErrorKind};
 pub use inherit::Inherit;

@@ -4,7 +4,7 @@ use crate::kube::informers::{Health, Informers, SubscribeError, Subscription};
 use crate::kube::store::{Change, Changes, Trouble};
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Monitor, Object};
-use crate::monitoring::{self, PodMonitor, ServiceMonitor};
+use crate::monitoring::{self, Definitions, PodMonitor, ServiceMonitor};
 use crate::operator::{self, Cause, Namespace, Rejection, Snapshot};
 use crossbeam_channel::Sender;
 use std::collections::BTreeMap;
@@ -15,8 +15,12 @@ use std::sync::Arc;
 pub(super) struct Monitors {
     monitors: Vec<Subscription>,
     namespaces: Option<Subscription>,
+    /// Kinds whose first list is waited for.
+    awaited: Vec<Kind>,
     changed: Sender<()>,
     scope: Scope,
+    /// What monitors are checked by, if no API server has done it.
+    definitions: Option<Definitions>,
     /// What was decoded, brought up to date with each look.
     snapshot: Snapshot,
     /// Monitors that cannot be decoded.
@@ -42,10 +46,11 @@ enum Decoded {
 }
 
 impl Monitors {
-    /// Subscribes to monitors. `changed` gets a token when something changes.
+    /// Subscribes to monitors. `changed` gets a token when something changes. `definitions` are there for monitors from files.
     pub(super) fn subscribe(
         informers: &Informers,
         scope: Scope,
+        definitions: Option<Definitions>,
         changed: &Sender<()>,
     ) -> Result<Self, SubscribeError> {
         let subscribe = |kind| informers.subscribe(kind, &[], "", changed.clone());
@@ -55,8 +60,10 @@ impl Monitors {
                 subscribe(Kind::PodMonitor)?,
             ],
             namespaces: None,
+            awaited: vec![Kind::ServiceMonitor, Kind::PodMonitor],
             changed: changed.clone(),
             scope,
+            definitions,
             snapshot: Snapshot::default(),
             unreadable: BTreeMap::new(),
             is_other_set: true,
@@ -81,20 +88,33 @@ impl Monitors {
         } else if self.namespaces.is_none() {
             let changed = self.changed.clone();
             self.namespaces = Some(informers.subscribe(Kind::Namespace, &[], "", changed)?);
+            self.awaited.push(Kind::Namespace);
         }
         Ok(())
     }
 
-    /// Stores that have not held the whole state of their source yet. What is forbidden is not waited for:
-    /// readiness reports it, and what may be read is scraped meanwhile.
-    pub(super) fn missing(&self) -> Vec<Health> {
+    /// Stores whose first list is waited for. Later, what runs goes on until it is there, or monitors would seem to have
+    /// vanished. At the start nothing would go on, so what is forbidden is not waited for; nor is what is in trouble, once
+    /// anything else is known. Readiness reports it, and what may be read is scraped meanwhile.
+    pub(super) fn missing(&self, is_start: bool) -> Vec<Health> {
         let subscriptions = self.monitors.iter().chain(&self.namespaces);
         let health = subscriptions.flat_map(Subscription::health);
-        let waited_for = |health: &Health| {
-            let forbidden = matches!(&health.status.trouble, Some((Trouble::Forbidden(_), ..)));
-            !health.status.synced && !forbidden
-        };
-        health.filter(waited_for).collect()
+        let mut awaited: Vec<_> = health.filter(|h| self.awaited.contains(&h.kind)).collect();
+        let is_something_known = awaited.iter().any(|health| health.status.synced);
+        awaited.retain(|health| !health.status.synced);
+        if is_start {
+            awaited.retain(|health| match &health.status.trouble {
+                None => true,
+                Some((Trouble::Forbidden(_), ..)) => false,
+                Some(_) => !is_something_known,
+            });
+        }
+        awaited
+    }
+
+    /// Nothing that is missing now is waited for any longer.
+    pub(super) fn wait_no_longer(&mut self) {
+        self.awaited.clear();
     }
 
     /// The `uid` of a monitor; empty if it is not there, or not readable.
@@ -145,7 +165,7 @@ impl Monitors {
         if !self.scope.has(&object.meta().namespace) {
             return;
         }
-        match decode(object) {
+        match decode(object, self.definitions.as_ref()) {
             None => return,
             Some(Decoded::Unreadable(rejection)) => {
                 self.remove(object);
@@ -205,7 +225,7 @@ fn each(changes: Changes) -> Vec<Change> {
 }
 
 /// The typed form of a monitor; `None` for other objects.
-fn decode(object: &Object) -> Option<Decoded> {
+fn decode(object: &Object, definitions: Option<&Definitions>) -> Option<Decoded> {
     let Object::Monitor(monitor) = object else {
         return None;
     };
@@ -214,16 +234,19 @@ fn decode(object: &Object) -> Option<Decoded> {
         metadata,
         spec,
     } = (**monitor).clone();
+    let checked = definitions.map_or(Ok(()), |d| d.check(kind, &metadata, &spec));
     let kind = monitor_kind(kind)?;
     let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
-    let decoded = match kind {
+    let unreadable = |reason| format!("spec.{reason}");
+    let decoded = checked.and_then(|()| match kind {
         operator::Kind::ServiceMonitor => monitoring::decode(spec)
-            .map(|spec| Decoded::Service(Arc::new(ServiceMonitor { metadata, spec }))),
+            .map(|spec| Decoded::Service(Arc::new(ServiceMonitor { metadata, spec })))
+            .map_err(unreadable),
         operator::Kind::PodMonitor => monitoring::decode(spec)
-            .map(|spec| Decoded::Pod(Arc::new(PodMonitor { metadata, spec }))),
-    };
+            .map(|spec| Decoded::Pod(Arc::new(PodMonitor { metadata, spec })))
+            .map_err(unreadable),
+    });
     Some(decoded.unwrap_or_else(|reason| {
-        let reason = format!("spec.{reason}");
         Decoded::Unreadable(Rejection {
             kind,
             namespace,

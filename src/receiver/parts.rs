@@ -4,13 +4,14 @@
 use super::error::{Error, ErrorKind};
 use super::settings::{Environment, Settings, Source};
 use super::start::{USER_AGENT, system};
+use crate::config;
 use crate::http::client::Surroundings;
 use crate::http::{proxy, tls};
 use crate::kube::{self, Informers, Tuning};
 use crate::model::hash::Fnv1a;
-use crate::operator::{self, Placeholders};
+use crate::operator::{self, Assets, Placeholders, Snapshot};
 use crate::rt::clock::Clock;
-use crate::rt::files::Disk;
+use crate::rt::files::{Disk, reason};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,10 +25,18 @@ pub(super) fn informers(
 ) -> Result<Option<Informers>, Error> {
     let (source, own) = match &settings.source {
         Source::None => return Ok(None),
-        Source::Folder(path) => (
-            kube::Source::Folder(path.clone()),
-            FOLDER_NAMESPACE.to_owned(),
-        ),
+        Source::Folder(path) => {
+            std::fs::read_dir(path).map_err(|error| {
+                let (path, reason) = (path.display(), reason(&error));
+                let text =
+                    format!("the folder of Kubernetes objects, {path}, cannot be read: {reason}");
+                Error::new(ErrorKind::Settings, text)
+            })?;
+            (
+                kube::Source::Folder(path.clone()),
+                FOLDER_NAMESPACE.to_owned(),
+            )
+        }
         Source::Cluster => cluster(None, None, environment, roots, clock)?,
         Source::Kubeconfig { path, context } => cluster(
             path.as_deref(),
@@ -140,15 +149,36 @@ pub(super) fn for_run(
     Ok(generator)
 }
 
+/// Whether what all jobs have in common can be generated and loaded: if not, nothing would ever be scraped.
+pub(super) fn check_frame(
+    settings: &operator::Settings,
+    environment: &Environment,
+) -> Result<(), Error> {
+    let wrong = |error: String| Error::new(ErrorKind::Settings, format!("prometheus: {error}"));
+    let mut settings = settings.clone();
+    // Its Secret is not known yet.
+    settings.spec.additional_scrape_configs = None;
+    let generated = operator::generate(&Snapshot::default(), &Assets::default(), &settings)
+        .map_err(|error| wrong(error.to_string()))?;
+    let context = config::Context {
+        path: "",
+        files: &Disk,
+        env: &|name| environment.get(name).map(str::to_owned),
+    };
+    config::load(generated.head.as_bytes(), &context)
+        .map(drop)
+        .map_err(|error| wrong(error.to_string()))
+}
+
 /// The variables of a pod: upstream's for the shard, unless the environment says otherwise.
 pub(super) fn pod_environment(
     generator: &operator::Settings,
     shard: Option<u32>,
     environment: &Environment,
 ) -> BTreeMap<String, String> {
-    // Without shards the number of a pod says nothing: every pod scrapes everything.
-    let ordinal = pod_ordinal(environment).filter(|_| generator.spec.shards() > 1);
-    let shard = shard.or(ordinal).unwrap_or(0);
+    let shard = shard
+        .or_else(|| ordinal(generator, environment))
+        .unwrap_or(0);
     let mut values = operator::expand::pod_environment(generator, shard, 0);
     for name in ["POD_NAME", "NODE_NAME"] {
         let value = environment.get(name).map(str::to_owned);
@@ -157,11 +187,32 @@ pub(super) fn pod_environment(
     values
 }
 
-/// A shard that there is not has no targets: worth a word.
-pub(super) fn shard_remark(settings: &operator::Settings, shard: Option<u32>) -> Option<String> {
-    let (shard, shards) = (shard?, settings.spec.shards());
-    (shard >= shards)
-        .then(|| format!("no target is ours, shards count from 0 shard={shard} shards={shards}"))
+/// What is wrong with the number of our shard: one that there is not has no targets. `shard` is what the settings or `SHARD` say.
+pub(super) fn shard_problem(
+    generator: &operator::Settings,
+    shard: Option<u32>,
+    environment: &Environment,
+) -> Option<String> {
+    let shards = generator.spec.shards();
+    let pod = environment.get("POD_NAME").unwrap_or_default();
+    let (said_by, number) = match (shard, ordinal(generator, environment)) {
+        (Some(number), _) => ("--shard, the setting `shard`, or SHARD".to_owned(), number),
+        (None, Some(number)) => (format!("the number at the end of POD_NAME={pod}"), number),
+        (None, None) => return None,
+    };
+    // A DaemonSet's pods divide targets by node.
+    let is_one = number < shards || generator.features.daemon_set;
+    let last = shards.saturating_sub(1);
+    (!is_one).then(|| {
+        format!(
+            "there is no shard {number} ({said_by}): of {shards} shards the numbers are 0 to {last}"
+        )
+    })
+}
+
+/// The number of the pod as that of its shard. Without shards it says nothing: every pod scrapes everything.
+fn ordinal(generator: &operator::Settings, environment: &Environment) -> Option<u32> {
+    pod_ordinal(environment).filter(|_| generator.spec.shards() > 1)
 }
 
 /// The number at the end of a StatefulSet's pod's name.

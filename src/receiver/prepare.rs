@@ -1,25 +1,24 @@
 //! From what is watched to a configuration that can be scraped: collect, generate, load, build. Runs on a thread of its own;
-//! nothing of what runs is touched. What fails here stays with the monitor it concerns (decisions.md 2).
+//! nothing of what runs is touched. What fails here stays with the monitor it concerns (manual::decisions, 2).
 
 use super::assets::AssetCache;
-use super::build::{Built, Job, Jobs, Known};
+use super::build::{Built, Job, Jobs, Known, rejection};
 use super::inherit::{Inherited, Nothing};
 use super::last_good::{LastGood, MonitorJobs};
 use super::monitors::Monitors;
-use super::parts::{for_run, shard};
+use super::parts::{for_run, shard, shard_problem};
 use super::settings::{Environment, Settings};
 use super::status::Loaded;
+use super::vetting::{self, Cut};
 use crate::config::{self, Global, Loader, ScrapeConfig};
 use crate::discovery::Manager;
 use crate::http::client::{Client, Surroundings};
 use crate::http::config::TlsVersion;
 use crate::kube::informers::Informers;
 use crate::model::labels::{Labels, Text};
-use crate::operator::{
-    self, Assets, Cause, Fragment, Generated, Generator, Owner, Rejection, Snapshot,
-};
+use crate::operator::{self, Assets, Fragment, Generated, Generator, Owner, Rejection, Snapshot};
 use crate::rt::clock::Clock;
-use crate::rt::files::{Disk, MemoryFiles};
+use crate::rt::files::{Disk, Files, LARGE, MemoryFiles};
 use crate::rt::stop::Stopped;
 use crate::scrape;
 use crate::scrape::failure::FailureLog;
@@ -58,8 +57,10 @@ pub(super) enum Failure {
     Refused(String),
 }
 
-/// How long the first configuration waits for the discovery of its jobs, and how long later ones do (decisions.md 2).
-const FIRST_SYNC: Duration = Duration::from_secs(10);
+/// How long the first configuration waits for the first lists of monitors. What is there by then starts.
+const FIRST_LISTS: Duration = Duration::from_secs(10);
+
+/// How long a configuration that replaces another one waits for the discovery of its new jobs (manual::decisions, 2).
 const LATER_SYNC: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether discovery is there.
@@ -145,8 +146,12 @@ pub(super) struct Memory {
     built_under: Option<Arc<Global>>,
     /// Jobs of the file, under the same frame.
     file_jobs: Vec<Arc<Job>>,
+    /// Credentials of monitors' Secrets that were warned of.
+    cut: Cut,
     /// Open logs of failed scrapes, by path.
     failure_logs: HashMap<Box<str>, Weak<FailureLog>>,
+    /// When the first lists are waited for no longer.
+    patience: Option<Instant>,
     started: bool,
 }
 
@@ -154,9 +159,9 @@ impl Preparer {
     /// Prepares a configuration from what is known now.
     pub(super) fn prepare(&mut self) -> Result<Prepared, Failure> {
         let (Frame { generated, global }, settings_trouble) = self.frame()?;
-        let files = MemoryFiles::new(generated.assets, Some(Arc::new(Disk)));
+        let disk = vetting::disk(&self.settings.monitor_files);
         let around = Surroundings {
-            files: Arc::new(files),
+            files: Arc::new(MemoryFiles::new(generated.assets, Some(disk))),
             ..self.surroundings.clone()
         };
 
@@ -194,6 +199,7 @@ impl Preparer {
                 rejected,
                 additional_errors: next.errors,
                 selected: generated.selected,
+                left_out: generated.left_out,
                 settings_trouble,
             },
             next_look: next_look.into_iter().flatten().min(),
@@ -215,7 +221,10 @@ impl Preparer {
                 Some(jobs) => Ok(Arc::clone(jobs)),
                 None => self.build_all(&fragments, known, global, around),
             };
-            let added = jobs.and_then(|jobs| next.jobs.add(&jobs).map(|()| jobs));
+            let added = jobs.and_then(|jobs| {
+                let added = next.jobs.add(&jobs).map(|()| jobs);
+                added.map_err(|reason| (0, reason))
+            });
             let jobs = match added {
                 Ok(jobs) => {
                     if unchanged.is_none() {
@@ -223,9 +232,8 @@ impl Preparer {
                     }
                     Some(jobs)
                 }
-                Err(reason) => {
-                    let owner = fragments.first().map(|fragment| &fragment.owner);
-                    if let Some(owner) = owner {
+                Err((endpoint, reason)) => {
+                    if let Some(Fragment { owner, .. }) = fragments.get(endpoint) {
                         next.refuse(owner, &self.with_class(owner, reason));
                     }
                     None
@@ -266,9 +274,9 @@ impl Preparer {
             self.take_over(next)?;
         }
         if let Some(path) = &self.settings.additional_scrape_configs {
-            let text = std::fs::read(path)
+            let text = Disk.read(&path.to_string_lossy(), LARGE);
+            self.memory.file = text
                 .map_err(|error| format!("additionalScrapeConfigs: {}: {error}", path.display()))?;
-            self.memory.file = text.into();
         }
         Ok(())
     }
@@ -290,6 +298,14 @@ impl Preparer {
             ),
             ("maxWorkers", old.max_workers != next.max_workers),
             ("queueBytes", old.queue_bytes != next.queue_bytes),
+            (
+                "minScrapeInterval, maxPageBytes, maxLabelBytes, maxLabelsBytes, maxAttributes",
+                old.bounds() != next.bounds(),
+            ),
+            (
+                "maxMonitorBytes",
+                old.max_monitor_bytes != next.max_monitor_bytes,
+            ),
         ] {
             if is_changed {
                 warn!("a changed setting takes effect at the next start setting={setting}");
@@ -298,12 +314,22 @@ impl Preparer {
         let shard = shard(&next, &self.environment).map_err(|error| format!("{error:#}"))?;
         let mut generator = for_run(next.prometheus, shard, &self.environment)
             .map_err(|error| format!("settings: prometheus: {error}"))?;
+        if old.inherit.is_none()
+            && let Some(problem) = shard_problem(&generator, shard, &self.environment)
+        {
+            return Err(problem);
+        }
         generator.namespace.clone_from(&old.prometheus.namespace);
+        if old.monitor_files != next.monitor_files {
+            // Jobs that run may name files that are no longer allowed.
+            self.memory.built_under = None;
+        }
         self.settings = Arc::new(Settings {
             prometheus: generator,
             said: next.said,
             shard,
             additional_scrape_configs: next.additional_scrape_configs,
+            monitor_files: next.monitor_files,
             last_good_max_age: next.last_good_max_age,
             asset_refresh: next.asset_refresh,
             ..Settings::clone(old)
@@ -363,6 +389,10 @@ impl Preparer {
 
     /// Monitors to text.
     fn generate(&mut self, settings: &operator::Settings) -> Result<Generated, Failure> {
+        let settings = &operator::Settings {
+            max_monitor_bytes: self.settings.max_monitor_bytes,
+            ..settings.clone()
+        };
         let nothing = Snapshot::default();
         let (mut snapshot, mut assets) = (&nothing, Assets::default());
         let generator = &mut self.memory.generator;
@@ -370,9 +400,14 @@ impl Preparer {
             monitors
                 .serve(informers, settings)
                 .map_err(|error| Failure::Refused(error.to_string()))?;
-            if let Some(missing) = monitors.missing().first() {
+            let (now, is_start) = (self.clock.now(), !self.memory.started);
+            let patience = *self.memory.patience.get_or_insert(now + FIRST_LISTS);
+            if let Some(missing) = monitors.missing(is_start).first()
+                && !(is_start && now >= patience)
+            {
                 return Err(Failure::Waiting(missing.to_string()));
             }
+            monitors.wait_no_longer();
             snapshot = monitors.snapshot(&settings.namespace);
             let wanted = generator.references(snapshot, settings);
             let wanted = wanted.map_err(|error| Failure::Refused(error.to_string()))?;
@@ -405,17 +440,21 @@ impl Preparer {
         Ok(loaded.global)
     }
 
-    /// The jobs of a monitor that has changed; those of its fragments that have not are the ones that run.
+    /// The jobs of a monitor that has changed; those of its fragments that have not are the ones that run. An error has the
+    /// place of its fragment.
     fn build_all(
         &mut self,
         fragments: &[Fragment],
         known: &Known<'_>,
         global: &Arc<Global>,
         around: &Surroundings,
-    ) -> Result<MonitorJobs, String> {
-        let jobs = fragments.iter().map(|fragment| match known.job(fragment) {
+    ) -> Result<MonitorJobs, (usize, String)> {
+        let jobs = fragments.iter().enumerate();
+        let jobs = jobs.map(|(at, fragment)| match known.job(fragment) {
             Some(job) => Ok(Arc::clone(job)),
-            None => self.load(fragment, global, around),
+            None => self
+                .load(fragment, global, around)
+                .map_err(|reason| (at, reason)),
         });
         jobs.collect()
     }
@@ -437,6 +476,13 @@ impl Preparer {
             .loader
             .load_job(fragment.yaml.as_bytes(), global, &cx)
             .map_err(|error| error.to_string())?;
+        let config = vetting::vet(
+            config,
+            &fragment.owner,
+            &self.memory.generator,
+            vetting::folders(&self.settings.monitor_files).as_ref(),
+            &mut self.memory.cut,
+        )?;
         self.build(config, &global.external_labels, around)
     }
 
@@ -502,6 +548,10 @@ impl Preparer {
         external: &Labels,
         around: &Surroundings,
     ) -> Result<Arc<Job>, String> {
+        let least = self.options.bounds.min_interval;
+        if config.interval < least {
+            return Err(scrape::target::too_short(config.interval, least));
+        }
         let client = Client::build(&config.http, around).map_err(|error| error.to_string())?;
         let least = config.http.tls.min_version;
         if least.is_some_and(|least| least < TlsVersion::Tls12) {
@@ -544,37 +594,16 @@ impl Preparer {
         Ok(Some(log))
     }
 
-    /// Waits, for a while, until discovery knows the targets of every job: a job without them starts later.
+    /// Waits, for a while, until discovery knows the targets of every new job: a job without them starts later. At the
+    /// start there is nothing that could go on meanwhile, so whatever is ready starts at once.
     fn wait_for_discovery(&mut self, jobs: &[Arc<Job>]) {
-        let bound = if std::mem::replace(&mut self.memory.started, true) {
-            LATER_SYNC
-        } else {
-            FIRST_SYNC
-        };
-        let deadline = self.clock.now() + bound;
+        if !std::mem::replace(&mut self.memory.started, true) {
+            return;
+        }
+        let deadline = self.clock.now() + LATER_SYNC;
         let synced = || jobs.iter().all(|job| job.discovery.synced().is_ok());
         while !synced() && self.clock.now() < deadline && !self.stopped.wait(SYNC_LOOK) {}
     }
-}
-
-/// The rejection of a monitor whose job Prometheus would refuse; `None` if the job is an additional one.
-fn rejection(owner: &Owner, reason: &str) -> Option<Rejection> {
-    let Owner::Monitor {
-        kind,
-        namespace,
-        name,
-        endpoint,
-    } = owner
-    else {
-        return None;
-    };
-    Some(Rejection {
-        kind: *kind,
-        namespace: namespace.to_string(),
-        name: name.to_string(),
-        cause: Cause::Load,
-        reason: format!("endpoint {endpoint}: {reason}"),
-    })
 }
 
 #[cfg(test)]

@@ -2,14 +2,16 @@
 
 use super::error::{Error, ErrorKind};
 use super::inherit::Inherit;
-use super::parts;
+use super::{parts, vetting};
+use crate::model::bounds::Bounds;
+use crate::model::nearest::nearest;
+use crate::monitoring;
 use crate::operator::{self, NotCarriedOver};
 use crate::wire::yaml;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,7 +28,7 @@ pub struct Settings {
     /// Namespaces that are not looked at.
     pub deny_namespaces: Vec<String>,
     /// What the `spec` of a Prometheus object would say: selectors, intervals, limits, external labels, …
-    #[serde(deserialize_with = "operator_settings")]
+    #[serde(skip)]
     pub prometheus: operator::Settings,
     /// The object whose `spec` takes the place of the defaults of `prometheus`. It is watched.
     pub inherit: Option<Inherit>,
@@ -37,6 +39,9 @@ pub struct Settings {
     pub shard: Option<u32>,
     /// A file with a YAML list of Prometheus scrape configs, as the operator's `additionalScrapeConfigs`.
     pub additional_scrape_configs: Option<PathBuf>,
+    /// Further folders in which monitors may name files (`bearerTokenFile`, `tlsConfig.caFile`, …), beside the service
+    /// account's and those that prometheus-operator mounts; `any`: every file.
+    pub monitor_files: Vec<String>,
     /// Where the admin server listens; none: no server.
     pub web_listen_address: Option<SocketAddr>,
     /// How long queues may drain at the end.
@@ -54,6 +59,19 @@ pub struct Settings {
     pub max_workers: usize,
     /// Most bytes that wait for one exporter; beyond it the oldest are dropped.
     pub queue_bytes: usize,
+    /// Shortest time between two scrapes of a target; a monitor or target that asks for less is rejected.
+    #[serde(deserialize_with = "duration")]
+    pub min_scrape_interval: Duration,
+    /// Most bytes of a page, inflated, whatever `bodySizeLimit` says.
+    pub max_page_bytes: u64,
+    /// Most bytes of a label's name or value.
+    pub max_label_bytes: usize,
+    /// Most bytes of all labels of a series, or of a target.
+    pub max_labels_bytes: usize,
+    /// Most attributes from a row of `target_info`, and most labels of an exemplar.
+    pub max_attributes: usize,
+    /// Most bytes of the configuration that is generated for one monitor; a larger one is rejected.
+    pub max_monitor_bytes: usize,
 }
 
 /// Where monitors, services and pods come from.
@@ -78,6 +96,7 @@ pub enum Source {
 
 impl Default for Settings {
     fn default() -> Self {
+        let bounds = Bounds::default();
         Self {
             source: Source::Cluster,
             namespaces: Vec::new(),
@@ -87,6 +106,7 @@ impl Default for Settings {
             said: Map::new(),
             shard: None,
             additional_scrape_configs: None,
+            monitor_files: Vec::new(),
             web_listen_address: Some(SocketAddr::from(([127, 0, 0, 1], 9099))),
             shutdown_timeout: Duration::from_secs(10),
             last_good_max_age: Duration::from_secs(3600),
@@ -94,6 +114,12 @@ impl Default for Settings {
             events: false,
             max_workers: 1024,
             queue_bytes: 64 << 20,
+            min_scrape_interval: bounds.min_interval,
+            max_page_bytes: bounds.page,
+            max_label_bytes: bounds.label_value,
+            max_labels_bytes: bounds.labels,
+            max_attributes: bounds.attributes,
+            max_monitor_bytes: operator::MAX_MONITOR_BYTES,
         }
     }
 }
@@ -102,17 +128,31 @@ impl Settings {
     /// Reads settings from YAML; what is not said keeps its default.
     ///
     /// # Errors
-    /// The text is no YAML, has an unknown key or a value of the wrong type.
+    /// The text is no YAML, has an unknown key or a value that is not possible. Names the path of the field.
     pub fn from_yaml(text: &str) -> Result<Self, Error> {
         // By way of JSON, whose enums need no YAML tags.
-        let wrong = |error: &dyn Display| {
-            Error::new(ErrorKind::Settings, format!("the settings file: {error}"))
+        let wrong = |error: String| Error::new(ErrorKind::Settings, error);
+        let value: Value = yaml::serde::from_str(text)
+            .map_err(|error| wrong(format!("not YAML that can be read: {error}")))?;
+        let mut value = if value.is_null() { json!({}) } else { value };
+        let Some(fields) = value.as_object_mut() else {
+            return Err(wrong("a map of fields is expected".to_owned()));
         };
-        let value: Value = yaml::serde::from_str(text).map_err(|error| wrong(&error))?;
-        let value = if value.is_null() { json!({}) } else { value };
-        let said = value.get("prometheus").and_then(Value::as_object).cloned();
-        let mut settings: Self = serde_json::from_value(value).map_err(|error| wrong(&error))?;
-        settings.said = said.unwrap_or_default();
+        let said = fields.remove("prometheus").filter(|said| !said.is_null());
+        let mut settings = Self::deserialize(&value).map_err(|error| {
+            let error = in_short(&error.to_string());
+            wrong(
+                match monitoring::culprit(&value, &|rest| Self::deserialize(rest).is_ok()) {
+                    Some(path) => format!("{path}: {error}"),
+                    None => error,
+                },
+            )
+        })?;
+        if let Some(said) = said {
+            settings.prometheus = operator::Settings::from_fields(said.clone())
+                .map_err(|error| wrong(in_prometheus(&error)))?;
+            settings.said = said.as_object().cloned().unwrap_or_default();
+        }
         settings.checked()
     }
 
@@ -123,7 +163,7 @@ impl Settings {
     pub fn say(&mut self, field: &str, value: Value) -> Result<(), Error> {
         self.said.insert(field.to_owned(), value);
         self.prometheus = operator::Settings::from_fields(Value::Object(self.said.clone()))
-            .map_err(|error| Error::with(ErrorKind::Settings, "prometheus", error))?;
+            .map_err(|error| Error::new(ErrorKind::Settings, in_prometheus(&error)))?;
         Ok(())
     }
 
@@ -149,20 +189,38 @@ impl Settings {
     /// `SHARD`, else the number in `POD_NAME`. `POD_NAME` and `NODE_NAME` of the environment go over upstream's.
     ///
     /// # Errors
-    /// `SHARD` is no number.
+    /// `SHARD` is no number, or there is no such shard.
     pub fn pod_environment(
         &self,
         generator: &operator::Settings,
         environment: &Environment,
     ) -> Result<BTreeMap<String, String>, Error> {
         let shard = parts::shard(self, environment)?;
+        if let Some(problem) = parts::shard_problem(generator, shard, environment) {
+            return Err(Error::new(ErrorKind::Settings, problem));
+        }
         Ok(parts::pod_environment(generator, shard, environment))
+    }
+
+    /// What a target may cost.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds {
+            label_value: self.max_label_bytes,
+            labels: self.max_labels_bytes,
+            attributes: self.max_attributes,
+            page: self.max_page_bytes,
+            min_interval: self.min_scrape_interval,
+        }
     }
 
     /// The settings, unless they contradict each other.
     pub(crate) fn checked(self) -> Result<Self, Error> {
         if !self.namespaces.is_empty() && !self.deny_namespaces.is_empty() {
             let detail = "namespaces and denyNamespaces exclude each other: keep one of them";
+            return Err(Error::new(ErrorKind::Settings, detail));
+        }
+        if let Some(wrong) = self.monitor_files.iter().find(|f| !vetting::is_folder(f)) {
+            let detail = format!("monitorFiles: {wrong:?} is neither an absolute path nor \"any\"");
             return Err(Error::new(ErrorKind::Settings, detail));
         }
         if self.source == Source::None && self.additional_scrape_configs.is_none() {
@@ -203,13 +261,80 @@ impl Environment {
     }
 }
 
-fn operator_settings<'de, D: Deserializer<'de>>(from: D) -> Result<operator::Settings, D::Error> {
-    let fields = Value::deserialize(from)?;
-    operator::Settings::from_fields(fields).map_err(D::Error::custom)
+/// The operator's settings begin with the path within them, unless they are at fault as a whole.
+fn in_prometheus(error: &operator::Error) -> String {
+    let text = error.to_string();
+    let dot = if text.starts_with("a map") { ": " } else { "." };
+    format!("prometheus{dot}{text}")
+}
+
+/// serde lists every word that it knows; the one that may be meant is enough.
+fn in_short(error: &str) -> String {
+    let mut words = error.split('`').skip(1).step_by(2);
+    let unknown = ["unknown field `", "unknown variant `"];
+    let Some(what) = unknown.iter().find(|what| error.starts_with(**what)) else {
+        return error.to_owned();
+    };
+    let word = words.next().unwrap_or_default();
+    let what = what.trim_end_matches(" `");
+    let known: Vec<&str> = words.collect();
+    match nearest(word, known.iter().copied()) {
+        Some(meant) => format!("{what}; did you mean {meant}?"),
+        None if known.len() < 8 => {
+            format!("{what} {word:?}; one of {} is expected", known.join(", "))
+        }
+        None => what.to_owned(),
+    }
 }
 
 /// Durations as Prometheus writes them: `1h30m`.
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
     crate::model::duration::parse(&text).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_of_a_settings_file_are_named_with_their_place() {
+        for (text, want) in [
+            (
+                "prometheus: {scrapeIntervall: 1s}",
+                "prometheus.scrapeIntervall: unknown field; did you mean scrapeInterval?",
+            ),
+            (
+                "prometheus: {scrapeInterval: 3x}",
+                "prometheus.scrapeInterval: \"3x\": a duration",
+            ),
+            ("prometheus: []", "prometheus: a map of fields is expected"),
+            (
+                "queueByte: 1",
+                "queueByte: unknown field; did you mean queueBytes?",
+            ),
+            ("frobnicate: 1", "frobnicate: unknown field"),
+            (
+                "queueBytes: many",
+                "queueBytes: invalid type: string \"many\"",
+            ),
+            (
+                "shutdownTimeout: 3",
+                "shutdownTimeout: invalid type: integer `3`",
+            ),
+            ("source: folder", "source: "),
+            (
+                "source: {dir: x}",
+                "source: unknown variant \"dir\"; one of cluster, kubeconfig, folder, none is expected",
+            ),
+            ("[a]", "a map of fields is expected"),
+            ("a: [", "not YAML that can be read: "),
+        ] {
+            let error = Settings::from_yaml(text).unwrap_err().to_string();
+            let error = error.trim_start_matches("settings: ");
+            assert!(error.starts_with(want), "{error}");
+        }
+        let fine = "webListenAddress: null\nprometheus:\nsource: none\nadditionalScrapeConfigs: a";
+        assert_eq!(Settings::from_yaml(fine).unwrap().web_listen_address, None);
+    }
 }

@@ -5,33 +5,43 @@ use super::error::{Error, ErrorKind};
 use super::events::{self, Recorder};
 use super::inherit::Inherited;
 use super::monitors::{Monitors, Scope};
-use super::parts::{for_run, informers, instance, seed, shard, shard_remark, surroundings};
+use super::parts::{
+    check_frame, for_run, informers, instance, seed, shard, shard_problem, surroundings,
+};
 use super::prepare::{Memory, Preparer};
-use super::settings::{Environment, Settings};
+use super::settings::{Environment, Settings, Source};
 use super::status::{Board, Overview, Status};
 use super::supervisor::{Inputs, Supervisor, answer_requests};
 use crate::discovery::{self, Manager};
 use crate::exporters::Consumers;
+use crate::http::cause;
 use crate::http::server::Server;
 use crate::kube::Tuning;
+use crate::monitoring::Definitions;
 use crate::pdata::Consumer;
 use crate::pipeline::{Exporter, ExporterStatus, Pipeline, PipelineSettings};
 use crate::rt::clock::{Clock, SystemClock};
-use crate::rt::stop::{self, Stopper};
-use crate::rt::thread::{Crew, STACK};
+use crate::rt::thread::{Crew, STACK, Team};
 use crate::scrape::job::{Counters, Options};
 use crate::scrape::manager::{Pool, PoolSettings};
 use crate::translate;
 use crossbeam_channel::{Sender, bounded, never};
-use log::{error, info, warn};
+use log::{debug, error, info};
 use parking_lot::Mutex;
 use std::fmt;
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Scrapes that are under way when a receiver stops have this long to end (decisions.md 22).
+/// Scrapes that are under way when a receiver stops have this long to end (manual::decisions, 14).
 const SCRAPE_GRACE: Duration = Duration::from_secs(2);
+
+/// Whatever then still computes, or is blocked by the system, is left behind after this time.
+const LAST_GRACE: Duration = Duration::from_secs(2);
+
+/// Longer deadlines are no different, and must not overflow a time.
+const MOST_PATIENT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The name of promop in requests that it sends.
 pub(super) const USER_AGENT: &str = concat!("promop/", env!("CARGO_PKG_VERSION"));
@@ -115,10 +125,12 @@ impl ReceiverBuilder {
             generator.namespace = informers.own_namespace();
         }
         settings.prometheus = generator;
-        if settings.inherit.is_none()
-            && let Some(remark) = shard_remark(&settings.prometheus, settings.shard)
-        {
-            warn!("{remark}");
+        if settings.inherit.is_none() {
+            check_frame(&settings.prometheus, &environment)?;
+            if let Some(problem) = shard_problem(&settings.prometheus, settings.shard, &environment)
+            {
+                return Err(Error::new(ErrorKind::Settings, problem));
+            }
         }
         let listener = settings.web_listen_address.map(listen).transpose()?;
         let pipeline = pipeline(&settings, exporters, consumers, &clock)?;
@@ -136,7 +148,6 @@ impl ReceiverBuilder {
         // One request at a time is under way, and so is one answer.
         let (requests, requested) = bounded(1);
         let (answers, answered) = bounded(1);
-        let (stopper, stopped) = stop::pair();
         let discovery = Manager::start(discovery::Surroundings {
             informers: informers.clone(),
             http: surroundings.clone(),
@@ -149,7 +160,9 @@ impl ReceiverBuilder {
                 allowed: settings.namespaces.clone(),
                 denied: settings.deny_namespaces.clone(),
             };
-            Monitors::subscribe(informers, scope, &changed)
+            let from_files = matches!(settings.source, Source::Folder(_));
+            let definitions = from_files.then(Definitions::vendored);
+            Monitors::subscribe(informers, scope, definitions, &changed)
         });
         let monitors = monitors.transpose().map_err(|error| {
             Error::with(ErrorKind::Kubernetes, "monitors cannot be watched", error)
@@ -161,7 +174,7 @@ impl ReceiverBuilder {
         });
 
         let watched = monitors.is_some();
-        let mut crew = Crew::new();
+        let (mut team, stopped) = Team::new();
         let events = match informers.clone().filter(|_| settings.events) {
             Some(informers) => {
                 let recorder = Recorder {
@@ -171,7 +184,7 @@ impl ReceiverBuilder {
                 };
                 let (events, come) = bounded(events::WAITING);
                 let stopped = stopped.clone();
-                crew.spawn("events", STACK, move || recorder.run(&come, &stopped))
+                team.spawn("events", STACK, move || recorder.run(&come, &stopped))
                     .map_err(|error| system("events", error))?;
                 Some(events)
             }
@@ -180,6 +193,10 @@ impl ReceiverBuilder {
         let board = Arc::new(Board::new(Arc::clone(&clock), events));
         let counters = Arc::new(Counters::default());
         let shutdown_timeout = settings.shutdown_timeout;
+        let options = Options {
+            bounds: settings.bounds(),
+            ..Options::default()
+        };
         let next_settings = Arc::default();
         let preparer = Preparer {
             settings: Arc::new(settings),
@@ -191,7 +208,7 @@ impl ReceiverBuilder {
             inherited: inherited.transpose()?,
             discovery: Arc::clone(&discovery),
             surroundings,
-            options: Options::default(),
+            options,
             counters: Arc::clone(&counters),
             memory: Memory::default(),
         };
@@ -210,10 +227,10 @@ impl ReceiverBuilder {
             Arc::clone(&discovery),
             Arc::clone(&board),
         );
-        crew.spawn("prepare", 4 * STACK, move || {
+        team.spawn("prepare", 4 * STACK, move || {
             answer_requests(preparer, &requested, &answers)
         })
-        .and_then(|()| crew.spawn("supervisor", STACK, move || supervisor.run()))
+        .and_then(|()| team.spawn("supervisor", STACK, move || supervisor.run()))
         .map_err(|error| system("threads", error))?;
 
         let overview = Arc::new(Overview {
@@ -228,10 +245,9 @@ impl ReceiverBuilder {
             .map(|listener| serve(listener, &overview))
             .transpose()?;
         Ok(Running {
-            stopper: Some(stopper),
+            team,
             reload,
             next_settings,
-            crew,
             discovery,
             server,
             overview: Some(overview),
@@ -243,10 +259,9 @@ impl ReceiverBuilder {
 /// A running receiver. Dropping it stops it with the settings' deadline.
 #[derive(Debug)]
 pub struct Running {
-    stopper: Option<Stopper>,
+    team: Team,
     reload: Sender<()>,
     next_settings: Arc<Mutex<Option<Settings>>>,
-    crew: Crew,
     discovery: Arc<Manager>,
     server: Option<Server>,
     overview: Option<Arc<Overview>>,
@@ -258,13 +273,27 @@ pub struct Running {
 pub struct Report {
     /// The exporters.
     pub exporters: Vec<ExporterStatus>,
+    /// What did not end in time, by the names of threads or by what they do. It runs on, but nothing waits for it.
+    pub left_behind: Vec<String>,
 }
+
+/// So many things that did not end are named in a line.
+const MOST_NAMED: usize = 5;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("stopped")?;
         for exporter in &self.exporters {
             write!(f, "; {exporter}")?;
+        }
+        if !self.left_behind.is_empty() {
+            let named = self.left_behind.iter().take(MOST_NAMED);
+            let named: Vec<_> = named.map(String::as_str).collect();
+            write!(f, "; not waited for any longer: {}", named.join(", "))?;
+            let more = self.left_behind.len() - named.len();
+            if more > 0 {
+                write!(f, " and {more} more")?;
+            }
         }
         Ok(())
     }
@@ -328,7 +357,8 @@ impl Running {
         Ok(())
     }
 
-    /// Stops: no further scrape, those under way have two seconds, then queues drain until `deadline` from now.
+    /// Stops: no further scrape, those under way have two seconds, then queues drain until `deadline` from now. Whatever
+    /// then still computes or is blocked has two more seconds; the report names what is left behind.
     pub fn stop(mut self, deadline: Duration) -> Report {
         self.shut_down(deadline)
     }
@@ -337,40 +367,65 @@ impl Running {
         let Some(overview) = self.overview.take() else {
             return Report::default();
         };
-        let clock = Arc::clone(&overview.clock);
+        let deadline = deadline.min(MOST_PATIENT);
+        let clock = &overview.clock;
         let end = clock.now() + deadline;
-        // Producers end before consumers.
-        self.stopper = None;
-        self.server = None;
-        if let Some(informers) = &overview.informers {
-            informers.stop();
-        }
-        self.discovery.stop();
-        self.crew.join();
-        // The threads that shared these have ended.
-        let Some(Overview { pool, pipeline, .. }) = Arc::into_inner(overview) else {
-            error!("BUG: status is still being read at the end");
-            return Report::default();
-        };
-        if let Some(pool) = Arc::into_inner(pool) {
-            pool.stop(SCRAPE_GRACE.min(deadline));
-        }
+        // Producers end before consumers. Nobody is waited for without a bound.
+        overview.pipeline.hasten();
+        self.team.stop();
+        let mut ending = self.end_sources(&overview);
+        overview.pool.stop(SCRAPE_GRACE.min(deadline));
+        let rest = end.saturating_duration_since(clock.now());
+        overview.pipeline.stop(rest);
+
+        let last = clock.now() + LAST_GRACE;
+        let rest = || last.saturating_duration_since(clock.now());
+        let mut left_behind = overview.pipeline.join_within(rest());
+        left_behind.extend(overview.pool.join_within(rest()));
+        left_behind.extend(self.team.join_within(rest()));
+        left_behind.extend(ending.join_within(rest()));
         Report {
-            exporters: pipeline.stop(end.saturating_duration_since(clock.now())),
+            exporters: overview.pipeline.status(),
+            left_behind,
         }
+    }
+
+    /// Ends what brings news, each on a thread of its own: how long that takes depends on others.
+    fn end_sources(&mut self, overview: &Overview) -> Crew {
+        let mut ending = Crew::new();
+        if let Some(informers) = overview.informers.clone() {
+            let theirs = informers.clone();
+            let started = ending.spawn("watches", STACK, move || theirs.stop());
+            if started.is_err() {
+                informers.stop();
+            }
+        }
+        let discovery = Arc::clone(&self.discovery);
+        let started = ending.spawn("discovery", STACK, move || discovery.stop());
+        if started.is_err() {
+            self.discovery.stop();
+        }
+        // If no thread is to be had, the server is dropped here.
+        let server = self.server.take();
+        if let Err(error) = ending.spawn("admin server", STACK, move || drop(server)) {
+            debug!("the admin server was ended without a thread err={error}");
+        }
+        ending
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         let report = self.shut_down(self.shutdown_timeout);
-        if !report.exporters.is_empty() {
+        if !report.left_behind.is_empty() {
+            error!("{report}");
+        } else if !report.exporters.is_empty() {
             info!("{report}");
         }
     }
 }
 
-pub(super) fn system(what: &str, error: std::io::Error) -> Error {
+pub(super) fn system(what: &str, error: io::Error) -> Error {
     Error::with(
         ErrorKind::System,
         format!("{what} cannot be started"),
@@ -379,11 +434,26 @@ pub(super) fn system(what: &str, error: std::io::Error) -> Error {
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).map_err(|error| {
-        Error::with(
+    let bound = TcpListener::bind(address).or_else(|error| {
+        let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
+        // A port that is taken is taken for IPv4, too; anything else means that there is no IPv6 here.
+        if address != all || error.kind() == io::ErrorKind::AddrInUse {
+            return Err(error);
+        }
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))
+    });
+    bound.map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::AddrInUse => "the port is taken, name another one".to_owned(),
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+            io::ErrorKind::PermissionDenied => {
+                "not permitted; ports below 1024 need a privilege".to_owned()
+            }
+            _ => cause::io(&error),
+        };
+        Error::new(
             ErrorKind::System,
-            format!("cannot listen on {address}"),
-            error,
+            format!("webListenAddress (--web.listen-address): cannot listen on {address}: {why}"),
         )
     })
 }
@@ -391,8 +461,14 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
 fn serve(listener: TcpListener, overview: &Arc<Overview>) -> Result<Server, Error> {
     let view = Arc::clone(overview);
     let handler = Arc::new(move |request: &_| admin::answer(request, &*view));
-    Server::start("admin", listener, Arc::clone(&overview.clock), handler)
-        .map_err(|error| system("admin server", error))
+    Server::start(
+        "admin",
+        listener,
+        Arc::clone(&overview.clock),
+        handler,
+        admin::is_large,
+    )
+    .map_err(|error| system("admin server", error))
 }
 
 fn pipeline(

@@ -5,10 +5,10 @@ use super::build::{Built, Job};
 use super::prepare::{Failure, Rejected};
 use super::telemetry;
 use crate::config::{self, Config, Global};
-use crate::kube::informers::Informers;
 use crate::kube::store::Trouble;
+use crate::kube::{self, Informers};
 use crate::model::group::RawLabels;
-use crate::model::labels::Labels;
+use crate::model::labels::{Labels, Text};
 use crate::operator::Kind;
 use crate::pipeline::{ExporterStatus, Pipeline};
 use crate::rt::clock::Clock;
@@ -17,9 +17,10 @@ use crate::scrape::job::Counters;
 use crate::scrape::manager::{JobStatus, Pool, Statistics};
 use crate::scrape::target;
 use crossbeam_channel::Sender;
-use log::{error, info, warn};
+use log::{debug, error, info, warn};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ pub(super) struct Loaded {
     pub additional_errors: Vec<String>,
     /// Monitors by kind that the selectors chose, the rejected ones included.
     pub selected: BTreeMap<Kind, usize>,
+    /// ServiceMonitors that the mode `DaemonSet` leaves out.
+    pub left_out: usize,
     /// Why the inherited settings are not used: the last ones that could be used are.
     pub settings_trouble: Option<String>,
 }
@@ -57,8 +60,18 @@ struct State {
     failure: Option<Failure>,
     /// When a configuration was last applied, milliseconds since the Unix epoch.
     applied_ms: Option<i64>,
-    /// Monitors and additional jobs that are bad, as they were logged.
-    complaints: BTreeSet<String>,
+    /// What is bad, as it was logged.
+    complaints: Complaints,
+}
+
+type Complaints = BTreeMap<Subject, String>;
+
+/// What can be bad.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Monitor(Kind, String, String),
+    Additional(String),
+    Settings,
 }
 
 impl Board {
@@ -76,6 +89,8 @@ impl Board {
         let mut state = self.state.lock();
         let before = std::mem::replace(&mut state.complaints, complaints);
         let summary = summary(&loaded);
+        let left_out = loaded.left_out;
+        let was_left_out = state.loaded.as_ref().map_or(0, |old| old.left_out);
         let changed = state
             .loaded
             .as_deref()
@@ -88,16 +103,26 @@ impl Board {
         state.applied_ms = Some(self.clock.unix_ms());
         state.loaded = Some(Arc::new(loaded));
         let complaints = state.complaints.clone();
+        let loaded = state.loaded.clone();
         drop(state);
         for (rejected, events) in fresh.into_iter().zip(self.events.iter().cycle()) {
             // A full channel: an event is left out, the log has everything.
             events.try_send(rejected).ok();
         }
-        for complaint in complaints.difference(&before) {
-            warn!("{complaint}");
+        for (subject, complaint) in &complaints {
+            if before.get(subject) != Some(complaint) {
+                warn!("{complaint}");
+            }
         }
-        for complaint in before.difference(&complaints) {
-            info!("no longer: {complaint}");
+        for subject in before.into_keys() {
+            if !complaints.contains_key(&subject) {
+                info!("{}", recovery(&subject, loaded.as_deref()));
+            }
+        }
+        if left_out > 0 && was_left_out == 0 {
+            info!(
+                "mode DaemonSet reads PodMonitors only, ServiceMonitors are left out count={left_out}"
+            );
         }
         if changed {
             info!("configuration applied {summary}");
@@ -106,14 +131,21 @@ impl Board {
 
     /// A configuration was not applied.
     pub(super) fn refused(&self, failure: &Failure) {
-        let before = self.state.lock().failure.replace(failure.clone());
+        let (before, is_running) = {
+            let mut state = self.state.lock();
+            let before = state.failure.replace(failure.clone());
+            (before, state.loaded.is_some())
+        };
         if before.as_ref() == Some(failure) {
             return;
         }
         match failure {
-            Failure::Waiting(what) => info!("waiting for the first list for={what:?}"),
-            Failure::Refused(reason) => {
+            Failure::Waiting(what) => debug!("waiting for the first list for={what:?}"),
+            Failure::Refused(reason) if is_running => {
                 error!("configuration not applied, the old one runs on err={reason:?}");
+            }
+            Failure::Refused(reason) => {
+                error!("nothing is scraped until a configuration can be applied err={reason:?}");
             }
         }
     }
@@ -142,23 +174,48 @@ fn same_jobs(a: &Loaded, b: &Loaded) -> bool {
             .all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
-fn complaints(loaded: &Loaded) -> BTreeSet<String> {
+fn complaints(loaded: &Loaded) -> Complaints {
     let monitors = loaded.rejected.iter().map(|Rejected { rejection, last_good_since, .. }| {
         let then = if last_good_since.is_some() { "its last good version runs on" } else { "not scraped" };
         let (kind, namespace, name) = (rejection.kind, &rejection.namespace, &rejection.name);
         let reason = &rejection.reason;
-        format!("monitor rejected, {then} kind={kind} namespace={namespace} name={name} err={reason:?}")
-    });
-    let additional = loaded.additional_errors.iter();
-    let settings = loaded.settings_trouble.iter();
-    monitors
-        .chain(additional.map(|error| format!("additional job not used err={error:?}")))
-        .chain(
-            settings.map(|error| {
-                format!("settings not applied, the last good ones hold err={error:?}")
-            }),
+        (
+            Subject::Monitor(kind, namespace.clone(), name.clone()),
+            format!("monitor rejected, {then} kind={kind} namespace={namespace} name={name} err={reason:?}"),
         )
-        .collect()
+    });
+    let additional = loaded.additional_errors.iter().map(|error| {
+        let job = error.split(": ").next().unwrap_or_default().to_owned();
+        let complaint = format!("additional job not used err={error:?}");
+        (Subject::Additional(job), complaint)
+    });
+    let settings = loaded.settings_trouble.iter().map(|error| {
+        let complaint = format!("settings not applied, the last good ones hold err={error:?}");
+        (Subject::Settings, complaint)
+    });
+    monitors.chain(additional).chain(settings).collect()
+}
+
+/// What to say when nothing is bad about a subject any more.
+fn recovery(subject: &Subject, loaded: Option<&Loaded>) -> String {
+    match subject {
+        Subject::Monitor(kind, namespace, name) => {
+            let id = Some((*kind, &**namespace, &**name));
+            let built = loaded.into_iter().flat_map(|loaded| loaded.monitors.iter());
+            let mut ids = built.filter_map(Built::monitor);
+            let is_there = ids.any(|(kind, ns, name)| Some((kind, &**ns, &**name)) == id);
+            let what = if is_there {
+                "monitor accepted again"
+            } else {
+                "a rejected monitor is gone, or selected no more"
+            };
+            format!("{what} kind={kind} namespace={namespace} name={name}")
+        }
+        Subject::Additional(job) => {
+            format!("no complaint about an additional job any more job={job}")
+        }
+        Subject::Settings => "settings applied again".to_owned(),
+    }
 }
 
 fn summary(loaded: &Loaded) -> String {
@@ -234,37 +291,118 @@ impl Overview {
         }
     }
 
-    /// What is missing for the receiver to do its work: no configuration, a blind watch, jobs without discovery.
+    /// What is missing for the receiver to do its work: no configuration, a blind watch, jobs without discovery. Each cause
+    /// is named once, with those whom it concerns.
     fn not_ready(&self, state: &State) -> Vec<String> {
+        let health: Vec<_> = self.informers.iter().flat_map(Informers::health).collect();
+        let now = self.clock.now();
+        let mut causes = Causes::default();
+        for health in health.iter().filter(|health| is_blind(health, now)) {
+            causes.add(health);
+        }
+        // One kind of monitors may not be wanted; without both there is nothing to do.
+        let mut monitors = health
+            .iter()
+            .filter(|health| health.kind.is_monitor())
+            .peekable();
+        let is_absent = |health: &&_| is_absent(health);
+        if monitors.peek().is_some() && monitors.clone().all(|health| is_absent(&health)) {
+            monitors.for_each(|health| causes.add(health));
+        }
+        for job in state.loaded.iter().flat_map(|loaded| loaded.jobs.iter()) {
+            for missing in job.discovery.synced().err().into_iter().flatten() {
+                causes.add_job(&missing, &job.name);
+            }
+        }
         let mut reasons = Vec::new();
         match (&state.loaded, &state.failure) {
-            (None, None) => reasons.push("the first configuration is being prepared".to_owned()),
-            (None, Some(Failure::Waiting(what))) => reasons.push(format!("waiting for {what}")),
             (None, Some(Failure::Refused(reason))) => {
                 reasons.push(format!("no configuration could be applied: {reason}"));
             }
+            // What was waited for may be there by now; what is still missing is among the causes.
+            (None, _) if causes.0.is_empty() => {
+                reasons.push("the first configuration is being prepared".to_owned());
+            }
+            (None, _) => {}
             (Some(loaded), _) => reasons.extend(loaded.settings_trouble.clone()),
         }
-        let now = self.clock.now();
-        for health in self.informers.iter().flat_map(Informers::health) {
-            let blind = match &health.status.trouble {
-                Some((Trouble::Forbidden(_), ..)) => true,
-                Some((Trouble::Failing, since, _)) => {
-                    !health.status.synced || now.saturating_duration_since(*since) > BLIND
-                }
-                Some((Trouble::Absent, ..)) | None => !health.status.synced,
-            };
-            if blind {
-                reasons.push(health.to_string());
-            }
-        }
-        for job in state.loaded.iter().flat_map(|loaded| loaded.jobs.iter()) {
-            if let Err(missing) = job.discovery.synced() {
-                let missing = missing.join(", ");
-                reasons.push(format!("job {}: {missing}", job.scrape.config.job_name));
-            }
-        }
+        reasons.extend(causes.0.iter().map(ToString::to_string));
         reasons
+    }
+}
+
+fn is_absent(health: &kube::informers::Health) -> bool {
+    matches!(health.status.trouble, Some((Trouble::Absent, ..)))
+}
+
+fn is_blind(health: &kube::informers::Health, now: Instant) -> bool {
+    match &health.status.trouble {
+        Some((Trouble::Forbidden(_), ..)) => true,
+        Some((Trouble::Failing, since, _)) => {
+            !health.status.synced || now.saturating_duration_since(*since) > BLIND
+        }
+        Some((Trouble::Absent, ..)) | None => !health.status.synced,
+    }
+}
+
+/// Why a receiver is not ready, each cause once.
+#[derive(Default)]
+struct Causes(Vec<Cause>);
+
+struct Cause {
+    /// The stores, and what is the matter with them.
+    stores: Vec<String>,
+    cause: String,
+    /// What jobs would say of them.
+    texts: Vec<String>,
+    jobs: Vec<Text>,
+}
+
+impl Causes {
+    fn add(&mut self, health: &kube::informers::Health) {
+        let (cause, text) = (health.cause(), health.to_string());
+        let store = text.split(": ").next().unwrap_or_default().to_owned();
+        match self.0.iter_mut().find(|known| known.cause == cause) {
+            Some(known) => {
+                known.stores.push(store);
+                known.texts.push(text);
+            }
+            None => self.0.push(Cause {
+                stores: vec![store],
+                cause,
+                texts: vec![text],
+                jobs: Vec::new(),
+            }),
+        }
+    }
+
+    fn add_job(&mut self, text: &str, job: &Text) {
+        let is_this = |known: &&mut Cause| known.texts.iter().any(|t| t == text);
+        match self.0.iter_mut().find(is_this) {
+            // A job may lack two stores for one cause.
+            Some(known) if known.jobs.last() == Some(job) => {}
+            Some(known) => known.jobs.push(Text::clone(job)),
+            None => self.0.push(Cause {
+                stores: Vec::new(),
+                cause: text.to_owned(),
+                texts: vec![text.to_owned()],
+                jobs: vec![Text::clone(job)],
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.stores.is_empty() {
+            write!(f, "{}: ", self.stores.join(", "))?;
+        }
+        f.write_str(&self.cause)?;
+        match self.jobs.as_slice() {
+            [] => Ok(()),
+            [job] => write!(f, " (job {job} waits for it)"),
+            jobs => write!(f, " ({} jobs wait for it)", jobs.len()),
+        }
     }
 }
 
@@ -304,17 +442,26 @@ impl View for Overview {
         let now = self.clock.now();
         let rejected = loaded.rejected.iter();
         let mut monitors: Vec<_> = rejected.map(|r| rejected_monitor(r, now)).collect();
-        let applied = loaded.monitors.iter().filter(|b| b.jobs.is_some());
-        let applied = applied.filter_map(Built::monitor);
-        monitors.extend(applied.map(|(kind, namespace, name)| Monitor {
-            kind: kind.to_string(),
-            namespace: namespace.to_string(),
-            name: name.to_string(),
-            state: MonitorState::Applied,
-            cause: "",
-            reason: String::new(),
-            last_good_age: None,
-        }));
+        for built in loaded.monitors.iter() {
+            let (Some(jobs), Some((kind, namespace, name))) = (&built.jobs, built.monitor()) else {
+                continue;
+            };
+            let discovered = jobs.iter().map(|job| &job.discovery);
+            let troubles = discovered.flat_map(|discovery| {
+                let missing = discovery.synced().err().unwrap_or_default();
+                missing.into_iter().chain(discovery.problems())
+            });
+            let troubles: BTreeSet<String> = troubles.collect();
+            monitors.push(Monitor {
+                kind: kind.to_string(),
+                namespace: namespace.to_string(),
+                name: name.to_string(),
+                state: MonitorState::Applied,
+                cause: "",
+                reason: Vec::from_iter(troubles).join("; "),
+                last_good_age: None,
+            });
+        }
         monitors
     }
 
@@ -409,4 +556,45 @@ fn readable(labels: &RawLabels) -> BTreeMap<String, String> {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::store::Status;
+    use crate::kube::types::kind;
+
+    #[test]
+    fn each_cause_is_named_once_with_those_whom_it_concerns() {
+        let now = crate::rt::clock::SystemClock.now();
+        let failing = |kind, message: &str| kube::informers::Health {
+            kind,
+            namespace: None,
+            fields: String::new(),
+            status: Status {
+                synced: false,
+                trouble: Some((Trouble::Failing, now, message.to_owned())),
+                heard: None,
+                objects: 0,
+                undecodable: BTreeMap::new(),
+            },
+        };
+        let mut causes = Causes::default();
+        causes.add(&failing(kind::Kind::Service, "https://a: down"));
+        causes.add(&failing(kind::Kind::EndpointSlice, "https://a: down"));
+        causes.add(&failing(kind::Kind::Pod, "https://a: slow"));
+        for job in ["x", "y"] {
+            causes.add_job("services: https://a: down", &job.into());
+            causes.add_job("endpointslices: https://a: down", &job.into());
+        }
+        causes.add_job("pods: https://a: slow", &"z".into());
+        causes.add_job("http_sd_configs: gone", &"z".into());
+        let said: Vec<_> = causes.0.iter().map(ToString::to_string).collect();
+        let want = [
+            "services, endpointslices: https://a: down (2 jobs wait for it)",
+            "pods: https://a: slow (job z waits for it)",
+            "http_sd_configs: gone (job z waits for it)",
+        ];
+        assert_eq!(said, want);
+    }
 }

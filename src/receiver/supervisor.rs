@@ -14,12 +14,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A change is acted upon this long after the last one, and at most [`MOST_PATIENT`] after the first (decisions.md 11).
+/// A change is acted upon this long after the last one, and at most [`MOST_PATIENT`] after the first (manual::decisions, 8).
 const QUIET: Duration = Duration::from_millis(500);
 const MOST_PATIENT: Duration = Duration::from_secs(5);
 
 /// After a failure it is tried again, even if no change is heard of.
 const RETRY: Duration = Duration::from_secs(30);
+
+/// While the first lists are waited for, it is looked this often whether that was long enough.
+const WAITING_LOOK: Duration = Duration::from_millis(250);
 
 /// What the supervisor asks of the prepare thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,7 +208,9 @@ impl Supervisor {
         match answer {
             Ok(prepared) => self.apply(*prepared),
             Err(failure) => {
-                self.next_look = Some(self.clock.now() + RETRY);
+                let is_start = !self.ever_applied && matches!(failure, Failure::Waiting(_));
+                let pause = if is_start { WAITING_LOOK } else { RETRY };
+                self.next_look = Some(self.clock.now() + pause);
                 self.board.refused(&failure);
             }
         }

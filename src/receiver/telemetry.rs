@@ -5,6 +5,7 @@ use super::status::{Overview, Status};
 use crate::kube::informers::Informers;
 use crate::kube::store::Trouble;
 use crate::operator::Cause;
+use crate::scrape::cycle::Health;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,11 +97,19 @@ fn configuration(page: &mut Page, status: &Status) {
 fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
     let help = "Targets of each job, those that relabelling dropped excluded.";
     page.family("prometheus_target_scrape_pool_targets", "gauge", help);
-    for job in overview.pool.jobs() {
+    let jobs = overview.pool.jobs();
+    for job in &jobs {
         page.sample(
             &[("scrape_job", &job.job.config.job_name)],
             job.active.len(),
         );
+    }
+    let help = "Targets by how they answered the last time.";
+    page.family("promop_targets", "gauge", help);
+    for health in [Health::Up, Health::Down, Health::Unknown] {
+        let targets = jobs.iter().flat_map(|job| &job.active);
+        let count = targets.filter(|(_, outcome)| outcome.health == health);
+        page.sample(&[("health", health.as_str())], count.count());
     }
     let scraping = &status.scraping;
     page.family("promop_scrape_workers", "gauge", "Threads that scrape.");
@@ -118,6 +127,9 @@ fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
     page.sample(&[], scraping.panics);
 
     let counters = &overview.counters;
+    let help = "Exemplars with more labels than maxAttributes.";
+    page.family("promop_exemplars_dropped_total", "counter", help);
+    page.sample(&[], counters.exemplar_too_large.load(Ordering::Relaxed));
     let counted: [(&str, &str, &AtomicU64); 10] = [
         (
             "prometheus_target_scrapes_exceeded_body_size_limit_total",

@@ -3,6 +3,7 @@
 use parking_lot::Mutex;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A source of time: the system's, or one that a test advances by hand.
@@ -45,6 +46,8 @@ pub struct ManualClock {
     start: Instant,
     start_unix_ms: i64,
     passed: Mutex<Duration>,
+    /// By how many milliseconds the wall clock was set.
+    set: AtomicI64,
 }
 
 impl ManualClock {
@@ -54,12 +57,18 @@ impl ManualClock {
             start: SystemClock.now(),
             start_unix_ms: unix_ms,
             passed: Mutex::new(Duration::ZERO),
+            set: AtomicI64::new(0),
         })
     }
 
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         *self.passed.lock() += by;
+    }
+
+    /// Sets the wall clock forward, or back, by so many milliseconds; monotonic time does not notice.
+    pub fn set_wall(&self, by_ms: i64) {
+        self.set.fetch_add(by_ms, Ordering::Relaxed);
     }
 }
 
@@ -70,6 +79,9 @@ impl Clock for ManualClock {
 
     fn unix_ms(&self) -> i64 {
         let passed = i64::try_from(self.passed.lock().as_millis()).unwrap_or(i64::MAX);
-        self.start_unix_ms.saturating_add(passed)
+        let set = self.set.load(Ordering::Relaxed);
+        self.start_unix_ms
+            .saturating_add(passed)
+            .saturating_add(set)
     }
 }

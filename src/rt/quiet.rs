@@ -2,11 +2,25 @@
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 /// Most keys remembered; beyond it the oldest half is forgotten (they may be logged again).
 const MAX_KEYS: usize = 10_000;
+
+/// How a message says how many like it were left out; nothing if none was.
+#[derive(Debug, Clone, Copy)]
+pub struct Omitted(pub u64);
+
+impl fmt::Display for Omitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            n => write!(f, " omitted={n}"),
+        }
+    }
+}
 
 /// Decides, per key, whether a repeated message is due.
 #[derive(Debug)]
@@ -81,6 +95,8 @@ mod tests {
         assert_eq!(quiet.due("a", start + Duration::from_secs(1)), None);
         assert_eq!(quiet.due("b", start), Some(0));
         assert_eq!(quiet.due("a", start + Duration::from_secs(11)), Some(1));
+        assert_eq!(format!("x{}", Omitted(0)), "x");
+        assert_eq!(format!("x{}", Omitted(2)), "x omitted=2");
         quiet.forget(&"a");
         assert_eq!(quiet.due("a", start + Duration::from_secs(12)), Some(0));
     }

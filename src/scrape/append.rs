@@ -8,32 +8,20 @@ use super::family::belongs;
 use super::job::{Counters, Job};
 use super::labels::BadLabels;
 use super::limits;
+use super::reading::{Counts, LINE, Reading};
 use super::sample::{Offered, Place, Read, Refused};
 use super::start::{Starts, Synthesized};
 use super::storage::{Metadata, Rejected, Sample, SampleLabels, Storage, Value};
 use super::target::Target;
+use crate::model::bounds::Work;
 use crate::model::histogram::Histogram;
 use crate::model::labels::METRIC_NAME;
 use crate::model::metadata::{Family, MetricKind};
 use crate::model::relabel::Keep;
 use crate::model::series::{FamilyId, Row, RowKind, SeriesId, SeriesTable};
-use crate::model::value::{is_stale, stale_nan};
+use crate::model::value::stale_nan;
 use crate::textparse::{Entry, Format, LabelSource, Options, Parser};
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// A sample may be this far in the future, milliseconds (prometheus: scrape/scrape.go, maxAheadTime).
-const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
-
-/// What a scrape counts, for its report.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    /// Samples on the page.
-    pub(crate) scraped: u64,
-    /// Those that relabelling left.
-    pub(crate) kept: u64,
-    /// New series.
-    pub(crate) added: u64,
-}
 
 /// One scrape's way into the storage.
 pub(crate) struct Appending<'a> {
@@ -48,24 +36,6 @@ pub(crate) struct Appending<'a> {
     pub(crate) slot_ms: i64,
 }
 
-/// What holds while one page is read.
-#[derive(Default)]
-struct Reading {
-    counts: Counts,
-    max_time: i64,
-    max_schema: i32,
-    /// Samples counted against `sample_limit`.
-    n_limited: u64,
-    over_samples: bool,
-    over_buckets: bool,
-    /// The last family that was mentioned.
-    family: Option<u32>,
-    /// The same, unless a series stood below it that does not belong to it.
-    context: Option<u32>,
-    /// A type has changed: what was known about belonging is void.
-    kinds_changed: bool,
-}
-
 impl Appending<'_> {
     /// Appends a page, and the markers of the series it lacks. If it fails, the caller rolls back and appends nothing.
     pub(crate) fn page(
@@ -73,6 +43,7 @@ impl Appending<'_> {
         page: &[u8],
         format: Format,
         now_ms: i64,
+        work: Work<'_>,
     ) -> (Counts, Result<(), String>) {
         let options = &self.job.options;
         let mut parser = Parser::new(
@@ -86,16 +57,13 @@ impl Appending<'_> {
                 start_timestamps: options.parse_start,
             },
         );
-        let mut reading = Reading {
-            max_time: now_ms.saturating_add(MAX_AHEAD_MS),
-            max_schema: limits::max_schema(self.job.config.min_bucket_factor),
-            ..Reading::default()
-        };
+        let mut reading = Reading::new(work, self.table, &self.job.config, now_ms);
         let mut result = Ok(());
         while let Some(entry) = parser.next() {
-            result = match entry {
-                Ok(entry) => self.entry(&mut reading, &entry),
-                Err(error) => Err(error.to_string()),
+            result = match (entry, reading.work.spend(LINE)) {
+                (Ok(entry), Ok(())) => self.entry(&mut reading, &entry),
+                (Err(error), _) => Err(error.to_string()),
+                (_, Err(_)) => Err(reading.late(self.target)),
             };
             if result.is_err() {
                 break;
@@ -104,13 +72,13 @@ impl Appending<'_> {
         let counters = &self.job.counters;
         if reading.over_samples {
             add(&counters.exceeded_sample_limit, 1);
-            result = result.and_then(|()| Err("sample limit exceeded".to_owned()));
         }
-        if reading.over_buckets {
+        if reading.over_buckets.is_some() {
             add(&counters.exceeded_bucket_limit, 1);
-            result = result.and_then(|()| Err("histogram bucket limit exceeded".to_owned()));
         }
-        let result = result.and_then(|()| self.markers());
+        let result = result
+            .and_then(|()| reading.check(&self.job.config, self.target))
+            .and_then(|()| self.markers());
         (reading.counts, result)
     }
 
@@ -138,7 +106,7 @@ impl Appending<'_> {
         Ok(())
     }
 
-    fn entry(&mut self, reading: &mut Reading, entry: &Entry<'_>) -> Result<(), String> {
+    fn entry(&mut self, reading: &mut Reading<'_>, entry: &Entry<'_>) -> Result<(), String> {
         match entry {
             Entry::Comment(_) => {}
             Entry::Type { name, kind } => {
@@ -151,6 +119,8 @@ impl Appending<'_> {
             }
             Entry::Help { name, text } => {
                 let (name, text) = (String::from_utf8_lossy(name), String::from_utf8_lossy(text));
+                let checked = reading.work.check_value(text.len());
+                checked.map_err(|why| format!("HELP of {name}: {why}"))?;
                 if let Some(family) = self.family(reading, &name, |family| *family.help == *text) {
                     family.help = (*text).into();
                 }
@@ -190,7 +160,7 @@ impl Appending<'_> {
     /// Notes that a family was mentioned. If it is not `as_said`, gives it to be changed.
     fn family(
         &mut self,
-        reading: &mut Reading,
+        reading: &mut Reading<'_>,
         name: &str,
         as_said: impl Fn(&Family) -> bool,
     ) -> Option<&mut Family> {
@@ -202,7 +172,7 @@ impl Appending<'_> {
         (!same).then(|| changes.family_mut(self.table, at, name, position))
     }
 
-    fn sample(&mut self, reading: &mut Reading, read: &Read<'_>) -> Result<(), String> {
+    fn sample(&mut self, reading: &mut Reading<'_>, read: &Read<'_>) -> Result<(), String> {
         reading.counts.scraped += 1;
         let hash = self.cache.hash(read.key);
         let known = self.cache.find_row(hash).and_then(|at| {
@@ -222,7 +192,7 @@ impl Appending<'_> {
                 RowKind::Dropped => Keep::No,
                 RowKind::Float | RowKind::Histogram => Keep::Yes,
             },
-            _ => self.make_labels(read.labels)?,
+            _ => self.make_labels(reading, read.labels)?,
         };
         if keep == Keep::No {
             if seen == Seen::New {
@@ -270,24 +240,34 @@ impl Appending<'_> {
         self.learn(at);
     }
 
-    fn make_labels(&mut self, labels: &dyn LabelSource) -> Result<Keep, String> {
-        let made = self
-            .collected
-            .maker
-            .make(labels, &self.job.config, &self.target.identity);
-        made.map_err(|bad| match bad {
+    fn make_labels(
+        &mut self,
+        reading: &mut Reading<'_>,
+        labels: &dyn LabelSource,
+    ) -> Result<Keep, String> {
+        let made = self.collected.maker.make(
+            labels,
+            &self.job.config,
+            &self.target.identity,
+            &mut reading.work,
+        );
+        let keep = made.map_err(|bad| match bad {
             BadLabels::Invalid(message) => message,
             BadLabels::Limit(message) => {
                 add(&self.job.counters.exceeded_label_limits, 1);
                 message
             }
-        })
+        })?;
+        if keep == Keep::Yes {
+            reading.add_text(&self.collected.maker.own)?;
+        }
+        Ok(keep)
     }
 
     /// Offers a sample to the storage; if it is taken, the row is known and the batch has it.
     fn append(
         &mut self,
-        reading: &mut Reading,
+        reading: &mut Reading<'_>,
         read: &Read<'_>,
         place: Place,
     ) -> Result<(), Refused> {
@@ -309,23 +289,23 @@ impl Appending<'_> {
             rejects_out_of_order: self.job.options.synthesize_start && read.start == 0,
         };
         let is_histogram = matches!(read.value, Value::Histogram(_));
-        self.collected
-            .take_exemplars(read.exemplars, is_histogram, time);
+        let limit = self.job.options.bounds.attributes;
+        let n_large = self
+            .collected
+            .take_exemplars(read.exemplars, is_histogram, time, limit);
+        if n_large > 0 {
+            add(&self.job.counters.exemplar_too_large, n_large);
+        }
         let is_swallowed = made_up.as_ref().is_some_and(|made_up| made_up.is_first);
         if !is_swallowed {
-            check_limits(
-                reading,
-                self.job.config.limits.samples,
-                place.seen,
-                &offered,
-            )?;
+            reading.check_limits(self.job.config.limits.samples, place.seen, &offered)?;
             self.offer(place, &offered)?;
         }
 
         let (at, row) = self.note_row(place, context, &offered);
         if place.seen == Seen::New {
             self.learn(at);
-            if !reading.over_samples && !reading.over_buckets {
+            if !reading.over_samples && reading.over_buckets.is_none() {
                 reading.counts.added += 1;
             }
         }
@@ -430,7 +410,7 @@ impl Appending<'_> {
     }
 
     /// Which family a series belongs to: the one above it, if the name fits.
-    fn family_of(&self, reading: &Reading, place: Place) -> Option<u32> {
+    fn family_of(&self, reading: &Reading<'_>, place: Place) -> Option<u32> {
         let context = reading.context?;
         if let (Some((at, row)), Seen::Known | Seen::Twice) = (place.known, place.seen)
             && !reading.kinds_changed
@@ -459,7 +439,7 @@ impl Appending<'_> {
     /// A cumulative sample without start timestamp, with one made up, if that is wanted.
     fn make_up_start(
         &mut self,
-        reading: &Reading,
+        reading: &Reading<'_>,
         read: &Read<'_>,
         place: Place,
         time: i64,
@@ -483,7 +463,11 @@ impl Appending<'_> {
     }
 
     /// A histogram of lower resolution, if the limits ask for it.
-    fn reduced(&self, reading: &Reading, value: Value<'_>) -> Result<Option<Histogram>, Refused> {
+    fn reduced(
+        &self,
+        reading: &Reading<'_>,
+        value: Value<'_>,
+    ) -> Result<Option<Histogram>, Refused> {
         let limit = self.job.config.bucket_limit;
         match value {
             Value::Histogram(histogram)
@@ -491,7 +475,7 @@ impl Appending<'_> {
             {
                 let mut reduced = histogram.clone();
                 limits::reduce(&mut reduced, reading.max_schema, limit)
-                    .map_err(|limits::TooManyBuckets| Refused::BucketLimit)?;
+                    .map_err(|limits::TooManyBuckets(n)| Refused::BucketLimit(n))?;
                 Ok(Some(reduced))
             }
             _ => Ok(None),
@@ -528,12 +512,12 @@ impl Appending<'_> {
     }
 
     /// Counts a refused sample, or fails the scrape (prometheus: scrape/scrape.go, checkAddError).
-    fn judge(&self, reading: &mut Reading, refused: Refused) -> Result<(), String> {
+    fn judge(&self, reading: &mut Reading<'_>, refused: Refused) -> Result<(), String> {
         let counters: &Counters = &self.job.counters;
         match refused {
             // Reading goes on, to report how many samples there are.
             Refused::SampleLimit => reading.over_samples = true,
-            Refused::BucketLimit => reading.over_buckets = true,
+            Refused::BucketLimit(n) => reading.over_buckets = Some(n),
             Refused::Storage(Rejected::OutOfOrder) => add(&counters.sample_out_of_order, 1),
             Refused::Storage(Rejected::Duplicate) => add(&counters.sample_duplicate, 1),
             Refused::Storage(Rejected::OutOfBounds) => add(&counters.sample_out_of_bounds, 1),
@@ -554,27 +538,6 @@ fn labels_of<'a>(
         Some(own) => SampleLabels::Fresh(own, &target.identity),
         None => SampleLabels::Known(table, series, &target.identity),
     }
-}
-
-/// The limits between scraper and storage, from the outermost (prometheus: scrape_append_v2.go, appenderV2WithLimits).
-/// Buckets come before.
-fn check_limits(
-    reading: &mut Reading,
-    limit: u64,
-    seen: Seen,
-    offered: &Offered<'_>,
-) -> Result<(), Refused> {
-    let is_marker = matches!(offered.value, Value::Float(value) if is_stale(value));
-    if limit > 0 && (seen == Seen::New || !is_marker) {
-        reading.n_limited += 1;
-        if reading.n_limited > limit {
-            return Err(Refused::SampleLimit);
-        }
-    }
-    if offered.time > reading.max_time {
-        return Err(Refused::Storage(Rejected::OutOfBounds));
-    }
-    Ok(())
 }
 
 /// Adds to a counter.

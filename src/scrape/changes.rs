@@ -4,7 +4,7 @@ use super::cache::{Cache, NONE, small};
 use crate::model::labels::{METRIC_NAME, Text};
 use crate::model::metadata::Family;
 use crate::model::series::{FamilyId, Row, RowKind, SeriesId, SeriesTable, SeriesTableBuilder};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// New rows, series and families, numbered behind those of the table, and changed ones. Empty after a scrape of a known page.
@@ -285,18 +285,14 @@ impl Changes {
                 late.insert(changed.at, changed.position);
             }
         }
-        let mut superseded = 0;
+        let (mut superseded, mut begun) = (0, HashSet::new());
         for changed in self
             .families
             .iter()
             .filter(|changed| late.contains_key(&changed.at))
         {
             // What the table said, once; then each word but the last.
-            if self
-                .families
-                .iter()
-                .find(|other| other.at == changed.at)
-                .is_some_and(|other| std::ptr::eq(other, changed))
+            if begun.insert(changed.at)
                 && let Some(family) = table.family(FamilyId(changed.at + self.superseded))
             {
                 builder.family_from(family.clone(), 0);

@@ -114,11 +114,20 @@ impl Collected {
     }
 
     /// Takes the exemplars of a sample: they get its time where they have none, and are sorted. Those of native histograms
-    /// are dropped without a time of their own.
-    pub(crate) fn take_exemplars(&mut self, exemplars: &[Exemplar], is_histogram: bool, time: i64) {
+    /// are dropped without a time of their own. Those of more than `limit` labels are dropped and counted.
+    pub(crate) fn take_exemplars(
+        &mut self,
+        exemplars: &[Exemplar],
+        is_histogram: bool,
+        time: i64,
+        limit: usize,
+    ) -> u64 {
         self.exemplars.clear();
+        let mut n_large = 0;
         for exemplar in exemplars {
-            if exemplar.timestamp.is_some() || !is_histogram {
+            if exemplar.labels.len() > limit {
+                n_large += 1;
+            } else if exemplar.timestamp.is_some() || !is_histogram {
                 self.exemplars.push(Exemplar {
                     timestamp: exemplar.timestamp.or(Some(time)),
                     ..exemplar.clone()
@@ -132,5 +141,6 @@ impl Collected {
                 .then(by_value)
                 .then_with(|| a.labels.raw().cmp(b.labels.raw()))
         });
+        n_large
     }
 }

@@ -1,17 +1,22 @@
 //! One scrape from request to batch, and the end of a target.
 
-use super::append::{Appending, Counts, add};
+use super::append::{Appending, add};
 use super::fetch;
+use super::reading::Counts;
 use super::report::{self, Report};
 use super::state::{TargetState, Worker};
 use super::storage::{AcceptAll, Storage};
 use super::target::Target;
 use crate::http::error::{Error, Kind};
 use crate::model::batch::Batch;
+use crate::model::bounds::Work;
 use crate::model::value::stale_nan;
 use crate::textparse;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// After so many steps of work, some ten milliseconds, it is looked whether a scrape's time is up.
+const LOOK: u64 = 1 << 22;
 
 /// How a target answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,9 +100,12 @@ pub fn scrape_into(
 
     // From here to the end of the delivery a scrape computes and waits for nobody.
     let gate = Arc::clone(&worker.gate);
+    let asked_at = worker.clock.now();
     let pass = gate.enter();
+    // Computing counts against the timeout, waiting for others to compute does not.
+    let deadline = worker.clock.now() + target.timeout.saturating_sub(asked_at - started);
     let page = page.and_then(|response| {
-        let inflated = fetch::inflate(&response, &target.config, worker);
+        let inflated = fetch::inflate(&response, &state.job, worker);
         inflated.map_err(|error| Failure::of(error, target, state, worker))?;
         Ok(response.content_type)
     });
@@ -108,8 +116,15 @@ pub fn scrape_into(
         }
         Ok(content_type) => {
             let size = i64::try_from(worker.page.len()).unwrap_or(i64::MAX);
-            let (counts, appended) =
-                append_page(target, state, worker, slot_ms, storage, &content_type);
+            let (counts, appended) = append_page(
+                target,
+                state,
+                worker,
+                slot_ms,
+                storage,
+                &content_type,
+                deadline,
+            );
             if appended.is_err() {
                 storage.rollback();
                 worker.collected.roll_back(state.table.rows().len());
@@ -206,10 +221,11 @@ impl Failure {
     }
 
     /// Counts and logs the failure of an exchange.
-    fn of(error: Error, target: &Target, state: &TargetState, worker: &Worker) -> Self {
+    fn of(mut error: Error, target: &Target, state: &TargetState, worker: &Worker) -> Self {
         let is_interrupted = error.kind == Kind::Interrupted;
         let body_size = if error.kind == Kind::TooLarge {
             add(&state.job.counters.exceeded_body_size_limit, 1);
+            error.message = fetch::too_large(&state.job, &error);
             -1
         } else {
             0
@@ -238,6 +254,7 @@ fn append_page(
     slot_ms: i64,
     storage: &mut dyn Storage,
     content_type: &str,
+    deadline: Instant,
 ) -> (Counts, Result<(), String>) {
     let fallback = target
         .config
@@ -254,8 +271,11 @@ fn append_page(
     };
     let now_ms = worker.clock.unix_ms();
     let page = std::mem::take(&mut worker.page);
+    let (clock, bounds) = (Arc::clone(&worker.clock), state.job.options.bounds);
+    let is_late = || clock.now() >= deadline;
+    let work = Work::new(&bounds, LOOK, &is_late);
     let mut appending = appending(target, state, worker, slot_ms, storage);
-    let (counts, appended) = appending.page(&page, format, now_ms);
+    let (counts, appended) = appending.page(&page, format, now_ms, work);
     worker.page = page;
     if appended.is_ok() {
         state.cache.end_scrape(true);

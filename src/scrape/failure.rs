@@ -1,8 +1,10 @@
 //! The scrape failure log: a line of JSON for each exchange that failed (prometheus: util/logging/file.go).
 
+use crate::rt::files;
 use serde_json::json;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// An open failure log; jobs with the same path share it.
@@ -15,8 +17,7 @@ impl FailureLog {
     /// # Errors
     /// As the disk says.
     pub fn open(path: &str) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).open(path);
-        file.map(Self)
+        files::open_to_append(Path::new(path)).map(Self)
     }
 
     /// Adds a record. Records of several threads don't mix: each is one write at the end of the file.

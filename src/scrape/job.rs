@@ -4,6 +4,7 @@ use super::failure::FailureLog;
 use super::target::Targets;
 use crate::config::ScrapeConfig;
 use crate::http::client::Client;
+use crate::model::bounds::Bounds;
 use crate::model::labels::Labels;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +18,8 @@ pub struct Options {
     pub synthesize_start: bool,
     /// Adds `__type__` and `__unit__`.
     pub type_and_unit_labels: bool,
+    /// What a target may cost.
+    pub bounds: Bounds,
 }
 
 /// A job that is being scraped. One for all its targets; kept by reference over a swap if the job is unchanged.
@@ -99,6 +102,8 @@ pub struct Counters {
     pub sample_out_of_bounds: AtomicU64,
     /// Exemplars that came late.
     pub exemplar_out_of_order: AtomicU64,
+    /// Exemplars with too many labels.
+    pub exemplar_too_large: AtomicU64,
     /// Caches emptied because failing pages made them grow.
     pub cache_flush_forced: AtomicU64,
     /// Scrapes over one of the label limits.

@@ -2,6 +2,7 @@
 //! (prometheus: scrape/scrape.go, mutateSampleLabels and verifyLabelLimits). Runs once per new series, not per sample.
 
 use crate::config::{Limits, ScrapeConfig};
+use crate::model::bounds::{Exceeded, Work};
 use crate::model::identity::Identity;
 use crate::model::labels::{LabelList, LabelsBuilder, METRIC_NAME, Text};
 use crate::model::name::ValidationScheme;
@@ -53,6 +54,7 @@ impl LabelMaker {
         source: &dyn LabelSource,
         config: &ScrapeConfig,
         target: &Identity,
+        work: &mut Work<'_>,
     ) -> Result<Keep, BadLabels> {
         #[cfg(test)]
         {
@@ -67,6 +69,8 @@ impl LabelMaker {
         self.builder.clear();
         let (mut last, mut n_texts) = (None, 0);
         for (name, value) in self.exposed.iter() {
+            work.check_value(name.len().max(value.len()))
+                .map_err(|why| self.too_large(&why))?;
             if last != Some(name) {
                 let (name, value) = share(&mut self.texts, n_texts, name, value);
                 self.builder.set_text(name, value);
@@ -82,7 +86,12 @@ impl LabelMaker {
         } else {
             self.add_and_rename(target);
         }
-        let keep = config.metric_rules.apply(&mut self.builder);
+        work.check_labels(self.builder.size())
+            .map_err(|why| self.too_large(&why))?;
+        let keep = config
+            .metric_rules
+            .apply(&mut self.builder, work)
+            .map_err(|stopped| BadLabels::Invalid(stopped.to_string()))?;
         if keep == Keep::No || self.builder.pairs().is_empty() {
             return Ok(Keep::No);
         }
@@ -90,8 +99,27 @@ impl LabelMaker {
         self.labels.extend_from_slice(self.builder.pairs());
         self.repeat_duplicates();
         self.check(config.validation_scheme, &config.limits, is_utf8)?;
+        self.check_info(work.bounds.attributes)?;
         self.find_own(target);
         Ok(Keep::Yes)
+    }
+
+    fn too_large(&self, why: &Exceeded) -> BadLabels {
+        let metric = head(self.exposed.get(METRIC_NAME).unwrap_or_default());
+        BadLabels::Invalid(format!("series of {metric:?}: {why}"))
+    }
+
+    /// All labels of `target_info` become attributes of the target's resource.
+    fn check_info(&self, limit: usize) -> Result<(), BadLabels> {
+        let n = self.labels.len();
+        let is_info =
+            |(name, value): &(Text, Text)| &**name == METRIC_NAME && &**value == "target_info";
+        if n > limit && self.labels.iter().any(is_info) {
+            return Err(BadLabels::Invalid(format!(
+                "target_info has {n} labels (maxAttributes: {limit})"
+            )));
+        }
+        Ok(())
     }
 
     /// `honor_labels`: an exposed label wins, even if it is empty.
@@ -144,6 +172,7 @@ impl LabelMaker {
         for (name, value) in exposed.raw() {
             self.exposed.push(marked(name), marked(value));
         }
+        self.exposed.sort();
     }
 
     fn check(

@@ -8,9 +8,9 @@ use std::ops::AddAssign;
 const SCHEMA_MIN: i32 = -4;
 const SCHEMA_MAX: i32 = 8;
 
-/// Too many buckets even at the lowest resolution.
+/// So many buckets even at the lowest resolution.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooManyBuckets;
+pub(crate) struct TooManyBuckets(pub(crate) u64);
 
 /// The finest schema that `native_histogram_min_bucket_factor` allows (prometheus: scrape/scrape.go, pickSchema).
 pub(crate) fn max_schema(min_bucket_factor: f64) -> i32 {
@@ -39,7 +39,7 @@ pub(crate) fn reduce(
     }
     while bucket_limit > 0 && n_buckets(histogram) > bucket_limit {
         if histogram.schema == CUSTOM_BUCKETS || histogram.schema <= SCHEMA_MIN {
-            return Err(TooManyBuckets);
+            return Err(TooManyBuckets(n_buckets(histogram)));
         }
         reduce_resolution(histogram, histogram.schema - 1);
     }
@@ -180,6 +180,6 @@ mod tests {
         let mut it = histogram(1, &[(-1, 3), (3, 1)], &[1, 1, 1, 1]);
         reduce(&mut it, 0, 0).unwrap();
         assert_eq!(it, histogram(0, &[(0, 2), (1, 1)], &[3, 0, 1]));
-        assert_eq!(reduce(&mut it, 8, 1), Err(TooManyBuckets));
+        assert_eq!(reduce(&mut it, 8, 1), Err(TooManyBuckets(2)));
     }
 }

@@ -2,11 +2,9 @@
 //!
 //! There is one [`Pool`] for the life of the receiver: its workers and its timer heap outlive configurations. Each
 //! configuration brings a table of jobs, built beforehand (that may fail and then harms nobody) and put in place of the old
-//! table under one lock (that cannot fail: no thread, file or socket is needed for it). Two pools with a hand-over between
-//! their heaps would keep the same promises (decisions.md 1) with twice the threads and a second way for a target to be in
-//! two places; with one heap "a target has one owner" and "no hole, no double" hold because nothing moves:
-//! an idle target stays where it is, with its next slot; a target that is being scraped keeps its worker, and comes back to
-//! whatever the table says of it then.
+//! table under one lock (that cannot fail: no thread, file or socket is needed for it; manual::decisions, 1). "A target has
+//! one owner" and "no hole, no double" hold because nothing moves: an idle target stays where it is, with its next slot; a
+//! target that is being scraped keeps its worker, and comes back to whatever the table says of it then.
 
 use super::cycle::Outcome;
 use super::job::Job;
@@ -18,9 +16,9 @@ use crate::model::batch::Delivery;
 use crate::model::group::TargetGroup;
 use crate::model::identity::Discovered;
 use crate::model::labels::{Interner, Text};
-use crate::rt::clock::Clock;
-use crate::rt::stop::{self, Stopped, Stopper};
-use crate::rt::thread::{Crew, STACK};
+use crate::rt::clock::{Clock, SystemClock};
+use crate::rt::stop::Stopped;
+use crate::rt::thread::{Crew, STACK, Team};
 use log::warn;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
@@ -109,10 +107,9 @@ pub struct Statistics {
 pub struct Pool {
     shared: Arc<Shared>,
     interner: Mutex<Interner>,
-    stopper: Stopper,
-    /// The workers, and the thread that starts them: dropped last, which joins them.
     workers: Arc<Mutex<Crew>>,
-    grower: Crew,
+    /// The thread that starts workers.
+    grower: Mutex<Team>,
 }
 
 impl Pool {
@@ -125,22 +122,21 @@ impl Pool {
         delivery: Arc<dyn Delivery>,
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
-        let (stopper, stopped) = stop::pair();
+        let (grower, stopped) = Team::new();
         let pool = Self {
             shared: Arc::new(Shared::new(settings, delivery, clock)),
             interner: Mutex::default(),
-            stopper,
             workers: Arc::default(),
-            grower: Crew::new(),
+            grower: Mutex::new(grower),
         };
         worker::start(&pool.shared, &pool.workers)?;
         pool.with_grower(stopped)
     }
 
-    fn with_grower(mut self, stopped: Stopped) -> io::Result<Self> {
+    fn with_grower(self, stopped: Stopped) -> io::Result<Self> {
         let (shared, workers) = (Arc::clone(&self.shared), Arc::clone(&self.workers));
         let grow = move || worker::grow(&shared, &workers, &stopped);
-        self.grower.spawn("scrape-grow", STACK, grow)?;
+        self.grower.lock().spawn("scrape-grow", STACK, grow)?;
         Ok(self)
     }
 
@@ -203,7 +199,12 @@ impl Pool {
         job: &Arc<Job>,
         groups: &[Arc<TargetGroup>],
     ) -> (Targets, HashMap<u64, Box<TargetState>>) {
-        let targets = target::sync(&job.config, groups, &mut self.interner.lock());
+        let targets = target::sync(
+            &job.config,
+            groups,
+            &job.options.bounds,
+            &mut self.interner.lock(),
+        );
         for error in &targets.errors {
             warn!("target left out job={} err={error}", job.config.job_name);
         }
@@ -253,21 +254,32 @@ impl Pool {
 
     /// Starts no further scrape, gives those in flight `grace`, then closes their sockets: nothing of them is delivered.
     /// No stale markers, as upstream.
-    pub fn stop(mut self, grace: Duration) {
-        self.end(grace);
+    /// Waits for no worker beyond that: [`Pool::join_within`] does, and dropping the pool.
+    pub fn stop(&self, grace: Duration) {
+        self.grower.lock().stop();
+        self.shared.stop(grace);
     }
 
-    fn end(&mut self, grace: Duration) {
-        self.stopper.stop();
-        self.shared.stop(grace);
-        self.grower.join();
-        self.workers.lock().join();
+    /// Joins the threads that end within a time, after [`Pool::stop`]. The others are left behind; returns what they do.
+    pub fn join_within(&self, time: Duration) -> Vec<String> {
+        let end = SystemClock.now() + time;
+        let mut left = self.grower.lock().join_within(time);
+        let rest = end.saturating_duration_since(SystemClock.now());
+        let workers = self.workers.lock().join_within(rest);
+        let mut scrapes = self.shared.scrapes();
+        scrapes.truncate(workers.len());
+        // A worker without a scrape is known by its name only.
+        left.extend(workers.into_iter().skip(scrapes.len()));
+        left.extend(scrapes);
+        left
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.end(Duration::ZERO);
+        self.stop(Duration::ZERO);
+        // The fields: the grower is told already, and adds no worker any more.
+        self.workers.lock().join();
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod cycle;
 pub mod failure;
 mod handover;
+mod health_log;
 pub mod job;
 pub mod manager;
 mod pool;
@@ -24,6 +25,7 @@ mod family;
 mod fetch;
 mod labels;
 mod limits;
+mod reading;
 mod report;
 mod sample;
 mod start;

@@ -8,9 +8,10 @@
 //! workers at most: when many targets hang, those that answer are still scraped on time.
 
 use super::cycle::{Health, Outcome};
+use super::health_log::HealthLog;
 use super::job::Job;
 use super::manager::{DELAY_BUCKETS, PoolSettings, Statistics};
-use super::schedule::{Schedule, catch_up, timestamp};
+use super::schedule::{Grid, Schedule, WallClock, catch_up};
 use super::state::TargetState;
 use super::target::{Target, TargetError};
 use crate::http::connection::Interrupt;
@@ -19,6 +20,7 @@ use crate::model::identity::Discovered;
 use crate::model::labels::Text;
 use crate::rt::clock::Clock;
 use crate::rt::gate::Gate;
+use log::warn;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -38,6 +40,7 @@ pub(super) struct Shared {
     pub(super) delivery: Arc<dyn Delivery>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) gate: Arc<Gate>,
+    pub(super) health_log: HealthLog,
     state: Mutex<State>,
     /// The leader waits here for the earliest due time.
     leader: Condvar,
@@ -63,6 +66,7 @@ pub(super) struct State {
     leader_until: Option<Instant>,
     is_stopping: bool,
     interrupts: HashMap<u64, Arc<Interrupt>>,
+    wall: WallClock,
     peak: Peak,
     counts: Statistics,
 }
@@ -100,7 +104,7 @@ pub(super) struct Entry {
     pub(super) due: Instant,
     /// When the heap wakes it: the next slot, or the end of its run.
     wake: Instant,
-    grid: Option<i64>,
+    grid: Grid,
     is_slow: bool,
 }
 
@@ -131,6 +135,8 @@ pub(super) struct Work {
     pub(super) job: Arc<Job>,
     pub(super) state: Box<TargetState>,
     pub(super) task: Task,
+    /// What the scrape before it left.
+    pub(super) health: Health,
     is_slow: bool,
 }
 
@@ -156,6 +162,7 @@ impl Shared {
             settings,
             delivery,
             clock,
+            health_log: HealthLog::default(),
             state: Mutex::default(),
             leader: Condvar::new(),
             followers: Condvar::new(),
@@ -297,6 +304,14 @@ impl Shared {
         }
     }
 
+    /// What workers are busy with.
+    pub(super) fn scrapes(&self) -> Vec<String> {
+        let state = self.state.lock();
+        let busy = state.entries.values().filter(|e| e.state.is_none());
+        busy.map(|e| format!("scrape of {} (job {})", e.target.url, e.target.identity.job))
+            .collect()
+    }
+
     pub(super) fn look_again(&self) {
         // Whoever is about to wait has looked at the clock under the lock.
         drop(self.state.lock());
@@ -306,7 +321,8 @@ impl Shared {
     }
 
     pub(super) fn statistics(&self) -> Statistics {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.book_missed(self.clock.now());
         let first = state.lanes.iter().filter_map(Schedule::first);
         let first = first.map(|(due, _)| due).min();
         Statistics {
@@ -353,7 +369,7 @@ impl State {
             outcome: Outcome::default(),
             due,
             wake: due,
-            grid: None,
+            grid: Grid::default(),
             is_slow: false,
         };
         self.entries.insert(id, entry);
@@ -404,7 +420,11 @@ impl State {
                     self.counts
                         .count(now.saturating_duration_since(slot), missed);
                     let now_ms = shared.clock.unix_ms();
-                    let slot_ms = timestamp(&mut entry.grid, entry.target.interval, now_ms);
+                    if let Some(step_ms) = self.wall.look(now, now_ms) {
+                        warn!("the wall clock was set: timestamps begin anew step={step_ms}ms");
+                    }
+                    let interval = entry.target.interval;
+                    let slot_ms = entry.grid.timestamp(interval, now_ms, &self.wall);
                     Task::Scrape { slot_ms }
                 }
             };
@@ -413,14 +433,27 @@ impl State {
             let is_slow = lane == 1;
             self.slow_busy += usize::from(is_slow);
             let (target, job) = (Arc::clone(&entry.target), Arc::clone(&entry.job));
+            let health = entry.outcome.health;
             return Taken::Work(Box::new(Work {
                 id,
                 target,
                 job,
                 state,
                 task,
+                health,
                 is_slow,
             }));
+        }
+    }
+
+    /// Counts the slots that have passed while their targets wait or are still being scraped: whoever takes them later
+    /// counts from there.
+    fn book_missed(&mut self, now: Instant) {
+        let live = self.entries.values_mut();
+        for entry in live.filter(|entry| entry.life == Life::Live && entry.due < now) {
+            let (slot, missed) = catch_up(entry.due, entry.target.interval, now);
+            entry.due = slot;
+            self.counts.missed += missed;
         }
     }
 

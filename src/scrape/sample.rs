@@ -40,6 +40,6 @@ pub(super) struct Offered<'v> {
 /// Why a sample is not taken.
 pub(super) enum Refused {
     SampleLimit,
-    BucketLimit,
+    BucketLimit(u64),
     Storage(Rejected),
 }

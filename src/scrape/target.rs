@@ -3,6 +3,7 @@
 use super::labels::{NOT_UTF8, marked};
 use super::url;
 use crate::config::ScrapeConfig;
+use crate::model::bounds::{Bounds, Work};
 use crate::model::duration;
 use crate::model::group::{RawLabels, TargetGroup};
 use crate::model::hash::{self, Fnv1a};
@@ -102,10 +103,17 @@ pub struct Targets {
     pub over_limit: bool,
 }
 
-/// The targets of one group.
-pub fn targets_from_group(
+/// Steps that relabelling one target may take, that all of a job may take, and what each of them has in any case.
+const TARGET_STEPS: u64 = 1 << 28;
+const SYNC_STEPS: u64 = 1 << 30;
+const FAIR_STEPS: u64 = 1 << 18;
+
+/// The targets of one group. `steps` are left for all groups of the job.
+fn targets_from_group(
     config: &Arc<ScrapeConfig>,
     group: &Arc<TargetGroup>,
+    bounds: &Bounds,
+    steps: &mut u64,
     builder: &mut LabelsBuilder,
     interner: &mut Interner,
 ) -> Targets {
@@ -115,7 +123,11 @@ pub fn targets_from_group(
             group: Arc::clone(group),
             index,
         };
-        match populate(config, &discovered, builder) {
+        let most = TARGET_STEPS.min(*steps).max(FAIR_STEPS);
+        let mut work = Work::of(bounds, most);
+        let populated = populate(config, &discovered, builder, &mut work);
+        *steps = steps.saturating_sub(most - work.left());
+        match populated {
             // Without a public label there is nothing to tell its series from others: dropped, too.
             Ok(settings) if settings.keep == Keep::Yes && builder.pairs().iter().any(is_public) => {
                 let target = build(config, discovered, &settings, builder, interner);
@@ -137,13 +149,15 @@ pub fn targets_from_group(
 pub fn sync(
     config: &Arc<ScrapeConfig>,
     groups: &[Arc<TargetGroup>],
+    bounds: &Bounds,
     interner: &mut Interner,
 ) -> Targets {
+    let mut steps = SYNC_STEPS;
     let mut builder = LabelsBuilder::new();
     let mut all = Targets::default();
     let mut places = HashMap::new();
     for group in groups {
-        let found = targets_from_group(config, group, &mut builder, interner);
+        let found = targets_from_group(config, group, bounds, &mut steps, &mut builder, interner);
         for target in found.active {
             let place = *places.entry(target.hash).or_insert(all.active.len());
             match all.active.get_mut(place) {
@@ -221,10 +235,13 @@ fn populate(
     config: &ScrapeConfig,
     discovered: &Discovered,
     labels: &mut LabelsBuilder,
+    work: &mut Work<'_>,
 ) -> Result<Settings, String> {
     labels.clear();
     let mut not_utf8 = false;
     for (name, value) in discovered_labels(config, discovered).iter() {
+        work.check_value(name.len().max(value.len()))
+            .map_err(|why| why.to_string())?;
         match std::str::from_utf8(value) {
             Ok(value) => labels.set(name, value),
             Err(_) => {
@@ -233,8 +250,11 @@ fn populate(
             }
         }
     }
+    work.check_labels(labels.size())
+        .map_err(|why| why.to_string())?;
+    let keep = config.target_rules.apply(labels, work);
     let mut settings = Settings {
-        keep: config.target_rules.apply(labels),
+        keep: keep.map_err(|stopped| stopped.to_string())?,
         interval: config.interval,
         timeout: config.timeout,
         native_histograms: config.native_histograms,
@@ -249,6 +269,9 @@ fn populate(
         return Err(format!("{address:?} is not a valid hostname"));
     }
     settings.interval = positive(labels, INTERVAL, "scrape interval")?;
+    if settings.interval < work.bounds.min_interval {
+        return Err(too_short(settings.interval, work.bounds.min_interval));
+    }
     settings.timeout = positive(labels, TIMEOUT, "scrape timeout")?;
     if settings.timeout > settings.interval {
         let text = |name| labels.get(name).unwrap_or_default();
@@ -294,6 +317,12 @@ fn populate(
         Some((name, _)) => Err(format!("invalid label value for {name:?}: it is not UTF-8")),
         None => Ok(settings),
     }
+}
+
+/// Why a target or job with this interval is not scraped.
+pub fn too_short(interval: Duration, least: Duration) -> String {
+    let (interval, least) = (duration::format(interval), duration::format(least));
+    format!("scrape interval {interval} is shorter than the {least} of --min-scrape-interval")
 }
 
 fn positive(labels: &LabelsBuilder, name: &str, what: &str) -> Result<Duration, String> {

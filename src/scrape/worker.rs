@@ -81,6 +81,10 @@ fn work(shared: &Shared, interrupt: Arc<Interrupt>) {
                 (after_panic(&work, &panic), true)
             }
         };
+        let now = shared.clock.now();
+        shared
+            .health_log
+            .say(work.health, &outcome, &work.target, now);
         drop(shared.put_back(work, outcome, panicked));
     }
 }

@@ -26,7 +26,7 @@ pub fn choose(content_type: &str, fallback: &str) -> Result<(Format, Option<Stri
     let fail = |message| Err(Error { at: 0, message });
     if fallback.is_empty() {
         return fail(format!(
-            "{reason} and fallback_scrape_protocol is not set for it"
+            "{reason} and fallback_scrape_protocol (fallbackScrapeProtocol of the monitor) is not set for it"
         ));
     }
     match format_of(fallback) {

@@ -30,10 +30,13 @@ pub(super) fn plan(batch: &Batch<'_>, target: &[(Text, Text)], settings: &Settin
             RowKind::Dropped => {}
             RowKind::Histogram => builder.histogram(&sample, at),
             RowKind::Float => {
-                let source = if builder.ends_as_native(&sample) {
-                    Source::LiveRow { row: at }
-                } else {
+                let float = floats.get(series.0 as usize);
+                let is_first = matches!(float, None | Some(FloatRow::None));
+                // The end of a series is marked once, however many rows it is.
+                let source = if is_first && !builder.ends_elsewhere(sample.name, at as usize) {
                     Source::Row { row: at, series }
+                } else {
+                    Source::LiveRow { row: at }
                 };
                 let is_taken = builder.float(&sample, source);
                 if let Some(float @ FloatRow::None) = floats.get_mut(series.0 as usize) {
@@ -48,19 +51,19 @@ pub(super) fn plan(batch: &Batch<'_>, target: &[(Text, Text)], settings: &Settin
     }
     for (at, float) in floats.into_iter().enumerate() {
         let series = SeriesId(at as u32);
+        let Some(sample) = builder.sample(series, usize::MAX) else {
+            continue;
+        };
         let row = match float {
             FloatRow::None => None,
             FloatRow::Taken(row) => Some(row),
             // The receiver does not remember what it refused, so no marker follows.
             FloatRow::Refused => continue,
         };
-        let Some(sample) = builder.sample(series, usize::MAX) else {
-            continue;
-        };
         let source = Source::Marker { series, row };
-        if builder.ends_as_native(&sample) {
+        if builder.ends_as_native(sample.name) {
             builder.native_marker(&sample, source);
-        } else if row.is_none() {
+        } else if row.is_none_or(|row| builder.ends_elsewhere(sample.name, row as usize)) {
             builder.float(&sample, source);
         }
     }
@@ -292,12 +295,22 @@ impl<'a> Builder<'a> {
 
     /// Whether the float that marks this series' end stands for a native histogram: the target declares a histogram of
     /// exactly this name (contrib: transaction.go, detectAndStoreNativeHistogramStaleness).
-    fn ends_as_native(&self, sample: &Sample<'_>) -> bool {
-        sample.name != TARGET_INFO
+    fn ends_as_native(&self, name: &str) -> bool {
+        name != TARGET_INFO
             && self
                 .store
-                .get(sample.name, sample.row)
+                .get(name, usize::MAX)
                 .is_some_and(|metadata| metadata.kind == MetricKind::Histogram)
+    }
+
+    /// Whether the marker of a series' end belongs to another metric than its row: markers come last, when the target may
+    /// have said something else of the name.
+    fn ends_elsewhere(&self, name: &'a str, row: usize) -> bool {
+        let of = |row| {
+            let (metadata, name) = self.store.find(name, row);
+            (metadata.kind, metadata.family, name)
+        };
+        self.ends_as_native(name) || of(row) != of(usize::MAX)
     }
 
     fn resource(&mut self, sample: &Sample<'_>) -> usize {
@@ -322,9 +335,7 @@ impl<'a> Builder<'a> {
         );
         let at = self.plan.resources.len();
         self.plan.resources.push(ResourcePlan {
-            resource: Resource {
-                attributes: attributes.into_iter().collect(),
-            },
+            resource: Resource { attributes },
             infos: Vec::new(),
             scopes: Vec::new(),
         });

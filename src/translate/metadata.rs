@@ -60,12 +60,17 @@ impl<'a> Store<'a> {
                 .or_default()
                 .push((start, family));
         }
+        for entries in by_name.values_mut() {
+            entries.sort_by_key(|(start, _)| *start);
+        }
         Self(by_name)
     }
 
     pub(super) fn get(&self, name: &str, row: usize) -> Option<Metadata<'a>> {
         let entries = self.0.get(name)?;
-        let (_, family) = entries.iter().rev().find(|(start, _)| *start <= row)?;
+        // In the order of their rows: a page may say something new of a name before each of them.
+        let after = entries.partition_point(|(start, _)| *start <= row);
+        let (_, family) = entries.get(after.checked_sub(1)?)?;
         Some(Metadata::of(family))
     }
 

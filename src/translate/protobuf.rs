@@ -168,7 +168,7 @@ fn exponential_point(w: &mut Writer, point: &ExponentialHistogramPoint) {
     w.message(9, |w| buckets(w, &point.negative));
     w.uint_if(10, u64::from(point.flags));
     exemplars(w, 11, &point.exemplars);
-    w.fixed64_if(14, point.zero_threshold.to_bits());
+    w.double_if(14, point.zero_threshold);
 }
 
 fn buckets(w: &mut Writer, buckets: &Buckets) {
@@ -186,11 +186,11 @@ fn summary_point(w: &mut Writer, point: &SummaryPoint) {
     w.fixed64_if(2, point.start_nanos);
     w.fixed64_if(3, point.time_nanos);
     w.fixed64_if(4, point.count);
-    w.fixed64_if(5, point.sum.to_bits());
+    w.double_if(5, point.sum);
     for &(quantile, value) in &point.quantiles {
         w.message(6, |w| {
-            w.fixed64_if(1, quantile.to_bits());
-            w.fixed64_if(2, value.to_bits());
+            w.double_if(1, quantile);
+            w.double_if(2, value);
         });
     }
     attributes(w, 7, &point.attributes);
@@ -201,10 +201,10 @@ fn exemplars(w: &mut Writer, field: u32, exemplars: &[Exemplar]) {
     for exemplar in exemplars {
         w.message(field, |w| {
             w.fixed64_if(2, exemplar.time_nanos);
-            if let Some(id) = &exemplar.span_id {
+            if let Some(id) = exemplar.known_span_id() {
                 w.bytes(4, id);
             }
-            if let Some(id) = &exemplar.trace_id {
+            if let Some(id) = exemplar.known_trace_id() {
                 w.bytes(5, id);
             }
             attributes(w, 7, &exemplar.filtered_attributes);

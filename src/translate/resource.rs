@@ -3,7 +3,8 @@
 
 use super::plan::TextSet;
 use crate::model::group::RawLabels;
-use crate::pdata::Text;
+use crate::pdata::{Attributes, Text};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// Discovered labels that become attributes as they are. Where several name the node, they agree.
@@ -24,12 +25,12 @@ pub(super) fn attributes(
     scheme: &str,
     discovered: &RawLabels,
     texts: &mut TextSet,
-) -> Vec<(Text, Text)> {
+) -> Attributes {
     let (host, port) = split_host_port(instance).unwrap_or((instance, ""));
-    let mut attributes = Vec::new();
+    let mut attributes = AttributeSet::default();
     let mut set = |key: &str, value: &str| {
         let (key, value) = (texts.share(key), texts.share(value));
-        put(&mut attributes, key, value);
+        attributes.put(key, value);
     };
     set("service.name", job);
     if is_discernible(host) {
@@ -60,14 +61,42 @@ pub(super) fn attributes(
     if let Some(key) = key.filter(|_| !controller.is_empty()) {
         set(key, &controller);
     }
-    attributes
+    attributes.finish()
 }
 
-/// Sets an attribute; one of equal key is replaced.
-pub(super) fn put(attributes: &mut Vec<(Text, Text)>, key: Text, value: Text) {
-    match attributes.iter_mut().find(|(k, _)| *k == key) {
-        Some(attribute) => attribute.1 = value,
-        None => attributes.push((key, value)),
+/// Attributes in the order in which their keys came first; of several values of a key the last holds.
+#[derive(Default)]
+pub(super) struct AttributeSet {
+    pairs: Vec<(Text, Text)>,
+    /// Where each key is, once there are many: a target decides how many.
+    places: HashMap<Text, usize>,
+}
+
+impl AttributeSet {
+    pub(super) fn put(&mut self, key: Text, value: Text) {
+        const FEW: usize = 16;
+        let known = if self.pairs.len() <= FEW {
+            self.pairs.iter().position(|(k, _)| *k == key)
+        } else {
+            if self.places.is_empty() {
+                let keys = self.pairs.iter().map(|(key, _)| Text::clone(key));
+                self.places = keys.zip(0..).collect();
+            }
+            self.places.get(&key).copied()
+        };
+        match known.and_then(|at| self.pairs.get_mut(at)) {
+            Some(attribute) => attribute.1 = value,
+            None => {
+                if !self.places.is_empty() {
+                    self.places.insert(Text::clone(&key), self.pairs.len());
+                }
+                self.pairs.push((key, value));
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> Attributes {
+        self.pairs.into_iter().collect()
     }
 }
 
@@ -101,6 +130,21 @@ fn split_host_port(address: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// So many that a search through the list for each would not end.
+    #[test]
+    fn of_many_attributes_each_is_there_once() {
+        const MANY: usize = 300_000;
+        let text = |i: usize| Text::from(i.to_string());
+        for (count, keys) in [(10, 5), (40, 30), (2 * MANY, MANY)] {
+            let mut set = AttributeSet::default();
+            (0..count).for_each(|i| set.put(text(i % keys), text(i)));
+            let attributes = set.finish();
+            assert_eq!(attributes.len(), keys);
+            let first = attributes.iter().next().unwrap();
+            assert_eq!(first, ("0", &*text((count - 1) / keys * keys)));
+        }
+    }
 
     #[test]
     fn addresses_are_split_as_go_does() {

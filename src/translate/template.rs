@@ -13,6 +13,7 @@ use super::number::{nanos_of_ms, nanos_of_seconds, to_u64};
 use super::plan::{MetricPlan, Part, Plan, PointKind, PointPlan, Role, Source};
 use super::protobuf;
 use crate::model::batch::Batch;
+use crate::model::series::RowKind;
 use crate::model::value::is_stale;
 use crate::pdata::{Attributes, Temporality, Text};
 use crate::wire::protobuf::{Backward, Writer};
@@ -118,7 +119,7 @@ impl Template {
             attributes: encoded,
         };
         let template = Self {
-            n_present: rows.iter().filter(is_delivered).count() as u32,
+            n_present: count(RowKind::Float) as u32,
             most_bytes: u32::try_from(compiler.most_bytes).ok()?,
             n_points: compiler.n_points,
             code: compiler.code.into_vec().into_boxed_slice(),
@@ -642,11 +643,11 @@ impl<'a> Run<'a> {
             self.code = rest;
             let value = self.value()?;
             let end = self.out.len();
-            self.out.fixed64_if(2, value.to_bits());
-            self.out.fixed64_if(1, u64::from_le_bytes(*quantile));
+            self.out.double_if(2, value);
+            self.out.double_if(1, f64::from_le_bytes(*quantile));
             self.out.head(6, end);
         }
-        self.out.fixed64_if(5, sum.to_bits());
+        self.out.double_if(5, sum);
         self.out.fixed64_if(4, to_u64(count));
         self.times(created);
         Ok(())

@@ -3,7 +3,7 @@
 use super::histogram;
 use super::number::{nanos_of_ms, nanos_of_seconds, to_u64};
 use super::plan::{MetricPlan, Part, Plan, PointKind, PointPlan, ResourcePlan, Role, Source};
-use super::resource::put;
+use super::resource::AttributeSet;
 use crate::model::batch::Batch;
 use crate::model::exemplar::Exemplar as ScrapedExemplar;
 use crate::model::histogram::{CUSTOM_BUCKETS, Histogram as Native};
@@ -384,12 +384,13 @@ impl ResourcePlan {
         if infos.peek().is_none() {
             return self.resource.clone();
         }
-        let mut attributes = self.resource.attributes.pairs().to_vec();
-        for (key, value) in infos.flat_map(|(_, labels)| labels) {
-            put(&mut attributes, Text::clone(key), Text::clone(value));
+        let mut attributes = AttributeSet::default();
+        let of_infos = infos.flat_map(|(_, labels)| labels);
+        for (key, value) in self.resource.attributes.pairs().iter().chain(of_infos) {
+            attributes.put(Text::clone(key), Text::clone(value));
         }
         Resource {
-            attributes: attributes.into_iter().collect(),
+            attributes: attributes.finish(),
         }
     }
 }
@@ -438,7 +439,7 @@ fn exemplar(scraped: &ScrapedExemplar, time_ms: i64) -> Exemplar {
         trace_id: None,
         span_id: None,
     };
-    let mut others = Vec::new();
+    let mut others = AttributeSet::default();
     for (name, value) in scraped.labels.raw() {
         let is_id = if name.eq_ignore_ascii_case(b"trace_id") {
             let id = id(value);
@@ -453,10 +454,10 @@ fn exemplar(scraped: &ScrapedExemplar, time_ms: i64) -> Exemplar {
         };
         if !is_id {
             let text = |bytes| Text::from(String::from_utf8_lossy(bytes));
-            put(&mut others, text(name), text(value));
+            others.put(text(name), text(value));
         }
     }
-    exemplar.filtered_attributes = others.into_iter().collect();
+    exemplar.filtered_attributes = others.finish();
     exemplar
 }
 

@@ -257,6 +257,13 @@ impl Writer {
         }
     }
 
+    /// A double, unless 0 of either sign.
+    pub fn double_if(&mut self, field: u32, value: f64) {
+        if value != 0.0 {
+            self.double(field, value);
+        }
+    }
+
     /// A string or bytes, unless empty.
     pub fn bytes_if(&mut self, field: u32, value: &[u8]) {
         if !value.is_empty() {
@@ -360,6 +367,13 @@ impl<'a> Backward<'a> {
     pub fn fixed64_if(&mut self, field: u32, value: u64) {
         if value != 0 {
             self.fixed64(field, value);
+        }
+    }
+
+    /// A double, unless 0 of either sign.
+    pub fn double_if(&mut self, field: u32, value: f64) {
+        if value != 0.0 {
+            self.fixed64(field, value.to_bits());
         }
     }
 

@@ -11,6 +11,7 @@ mod measure;
 
 use measure::measured;
 use prometheus_operator_receiver::kube::manifest;
+use prometheus_operator_receiver::monitoring::Definitions;
 use prometheus_operator_receiver::operator::{Assets, Generator, Settings, Snapshot};
 use std::path::Path;
 
@@ -22,12 +23,13 @@ fn main() {
     };
     let settings = Settings::default();
     let mut snapshot = Snapshot::default();
+    let definitions = Definitions::vendored();
     measured("reading", || {
         for file in ["servicemonitors.json", "podmonitors.json"] {
             let text =
                 std::fs::read_to_string(Path::new(folder).join(file)).expect("a list of monitors");
             manifest::each(file, &text, &mut |object| {
-                snapshot.add(&object.expect("an object"));
+                snapshot.add(&object.expect("an object"), Some(&definitions));
             });
         }
         snapshot.complete_namespaces(&settings.namespace);

@@ -9,6 +9,7 @@ mod documents;
 mod targets;
 
 use prometheus_operator_receiver::config::{self, Context, Loader};
+use prometheus_operator_receiver::model::bounds::{Bounds, Work};
 use prometheus_operator_receiver::model::labels::LabelsBuilder;
 use prometheus_operator_receiver::model::name::ValidationScheme;
 use prometheus_operator_receiver::rt::files::Disk;
@@ -65,7 +66,7 @@ fn documents(seed: u64, count: usize) -> Vec<String> {
     (0..count).map(one).collect()
 }
 
-/// Loads all of them.
+/// Loads all of them; what is printed of them loads to the same.
 fn load(documents: &[String]) {
     let cx = Context {
         path: "prometheus.yml",
@@ -74,9 +75,14 @@ fn load(documents: &[String]) {
     };
     let loaded = documents
         .iter()
-        .map(|text| config::load(text.as_bytes(), &cx));
-    let loaded = loaded.filter(Result::is_ok).count();
-    assert!(loaded > documents.len() / 16, "only {loaded} load");
+        .filter_map(|text| config::load(text.as_bytes(), &cx).ok());
+    let mut count = 0;
+    for config in loaded {
+        let text = config::print::document(&config);
+        crate::golden::config::loads_again(&Disk, &config, &text).unwrap();
+        count += 1;
+    }
+    assert!(count > documents.len() / 16, "only {count} load");
 }
 
 /// Loads and applies all cases of a file.
@@ -85,7 +91,7 @@ fn run(text: &str) {
     let Data::Sequence(cases) = &root.data else {
         panic!("no list")
     };
-    let mut loaded = 0;
+    let (bounds, mut loaded) = (Bounds::default(), 0);
     for case in cases {
         let Data::Mapping(pairs) = &case.data else {
             panic!("no mapping")
@@ -94,7 +100,8 @@ fn run(text: &str) {
         if let Ok(rules) = Loader::new().load_rules(rules, ValidationScheme::Utf8) {
             let mut labels = LabelsBuilder::new();
             labels.set("a", "x-1");
-            rules.apply(&mut labels);
+            let mut work = Work::of(&bounds, u64::MAX);
+            rules.apply(&mut labels, &mut work).unwrap();
             loaded += 1;
         }
     }

@@ -173,7 +173,7 @@ fn a_namespace_out_of_scope_is_said_and_holds_up_no_other() {
     assert_eq!(shown(&both), ["pod/shop/p 10.0.0.1:80"]);
     let problems = both.problems();
     assert!(
-        problems[0].contains("namespace bank is not among"),
+        problems[0].contains("namespace bank is not read"),
         "{problems:?}"
     );
     assert_eq!(shown(&all), ["pod/shop/p 10.0.0.1:80"]);

@@ -35,6 +35,12 @@ fn start(exporter: impl Exporter + 'static) -> Pipeline {
     .unwrap()
 }
 
+fn stop(pipeline: &Pipeline, grace: Duration) -> Vec<ExporterStatus> {
+    pipeline.stop(grace);
+    assert!(pipeline.join_within(LONG).is_empty());
+    pipeline.status()
+}
+
 fn otlp(sink: &Sink, compression: Compression) -> OtlpHttp {
     let settings = OtlpHttpSettings {
         compression,
@@ -61,7 +67,7 @@ fn arrives(compression: Compression) {
     };
     let pipeline = start(OtlpHttp::new(settings, &Disk).unwrap());
     deliver(&pipeline, [2.5]);
-    let report = pipeline.stop(LONG);
+    let report = stop(&pipeline, LONG);
     assert_eq!(report[0].books.sent, 2, "{report:?}");
     let received = &sink.received()[0];
     assert_eq!(received.path, "/base/v1/metrics");
@@ -109,7 +115,7 @@ fn a_backend_that_is_away_gets_all_points_in_order() {
     let pipeline = start(otlp(&sink, Compression::None));
     deliver(&pipeline, (0..20).map(f64::from));
     sink.wait_for(5);
-    let report = pipeline.stop(LONG);
+    let report = stop(&pipeline, LONG);
     assert_eq!(sink.taken("g"), (0..20).map(f64::from).collect::<Vec<_>>());
     assert_eq!(report[0].books.retries, 4);
 }
@@ -121,9 +127,13 @@ fn a_refused_connection_is_tried_again() {
     drop(sink);
     let pipeline = start(exporter);
     deliver(&pipeline, [1.0]);
-    let report: Vec<ExporterStatus> = pipeline.stop(Duration::from_millis(50));
+    let report: Vec<ExporterStatus> = stop(&pipeline, Duration::from_millis(50));
     assert_eq!(report[0].books.dropped.stopped, 2);
-    assert!(report[0].last_error.is_some());
+    let error = report[0].last_error.as_deref().unwrap();
+    assert!(
+        error.ends_with("/v1/metrics: connection refused"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -131,12 +141,13 @@ fn a_refusal_is_final_and_says_why() {
     let sink = Sink::start(|_| Answer::Status(400, "", b"bad data".to_vec()));
     let pipeline = start(otlp(&sink, Compression::None));
     deliver(&pipeline, [1.0]);
-    let report = pipeline.stop(LONG);
+    let report = stop(&pipeline, LONG);
     assert_eq!(report[0].books.dropped.rejected, 2);
-    assert_eq!(
-        report[0].last_error.as_deref(),
-        Some("status 400 Bad Request: bad data")
+    let want = format!(
+        "{}/v1/metrics: status 400 Bad Request: bad data",
+        sink.endpoint()
     );
+    assert_eq!(report[0].last_error, Some(want));
 }
 
 #[test]
@@ -151,7 +162,7 @@ fn partial_success_is_counted() {
     });
     let pipeline = start(otlp(&sink, Compression::None));
     deliver(&pipeline, [1.0]);
-    let report = pipeline.stop(LONG);
+    let report = stop(&pipeline, LONG);
     assert_eq!(
         (report[0].books.sent, report[0].books.dropped.rejected),
         (1, 1)
@@ -168,7 +179,7 @@ fn a_hanging_backend_is_cut_off_at_the_deadline() {
     let pipeline = start(OtlpHttp::new(settings, &Disk).unwrap());
     deliver(&pipeline, [1.0]);
     sink.wait_for(1);
-    let report = pipeline.stop(Duration::from_millis(20));
+    let report = stop(&pipeline, Duration::from_millis(20));
     assert_eq!(report[0].books.dropped.stopped, 2);
 }
 
@@ -202,7 +213,7 @@ fn lines_are_json_objects() {
         Settings::default(),
     ));
     deliver(&pipeline, [1.0, f64::NAN]);
-    pipeline.stop(LONG);
+    stop(&pipeline, LONG);
     let text = page.text();
     let lines: Vec<serde_json::Value> = text
         .lines()
@@ -228,8 +239,8 @@ fn lines_can_be_for_people() {
         Settings::default(),
     ));
     deliver(&pipeline, [1.5]);
-    pipeline.stop(LONG);
-    let want = "# 2023-11-14T22:13:20.000Z service.name=test server.address=a \
+    stop(&pipeline, LONG);
+    let want = "# 2023-11-14T22:13:20.000Z job=test service.name=test server.address=a \
                 service.instance.id=a:1 server.port=1 url.scheme=http\ng 1.5\nup 1\n";
     assert_eq!(page.text(), want);
 }

@@ -1,4 +1,4 @@
-//! Walks the corpus areas: one test per area, each case compared with what upstream itself produced (decisions.md 16).
+//! Walks the corpus areas: one test per area, each case compared with what upstream itself produced (manual::decisions, 4).
 //!
 //! `tests/golden/<area>`, or `$GOLDEN_ROOT/<area>` when that is set. With the built-in root the cases that differ must be
 //! exactly those listed in `tests/golden/PENDING`; elsewhere none may differ.
@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-mod config;
+pub mod config;
 mod discovery;
 pub mod generate;
 mod json;
 mod otlp;
-mod random;
+pub(crate) mod random;
 mod relabel;
 mod scrape;
 pub mod targets;
 mod textparse;
-mod wire;
+pub(crate) mod wire;
 
 /// What became of one case, or of one entry of a case that is a list.
 pub struct Outcome {

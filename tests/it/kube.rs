@@ -1,5 +1,7 @@
 //! Watches against a scripted API server over real sockets, and against a folder.
 
+mod hostile;
+
 use crate::fake::apiserver::{Then, bookmark, event, json, list, pod, start, status, watch};
 use crate::fake::http::{Reply, Server};
 use crate::fake::tls::{self, Authority};
@@ -361,6 +363,7 @@ fn a_client_certificate_is_shown_and_the_server_may_have_another_name() {
         let own = authority.issue(&["me"]);
         let config = Config {
             server: format!("https://{}", server.address),
+            origin: "context k3s of config".to_owned(),
             tls: Tls {
                 ca: authority.pem().into(),
                 cert: own.cert.into(),
@@ -377,7 +380,31 @@ fn a_client_certificate_is_shown_and_the_server_may_have_another_name() {
     for wrong in ["", "other.test"] {
         let error = get(wrong).unwrap_err();
         assert!(matches!(error, Error::Transport(_)), "{error}");
+        let place = format!("https://{} (context k3s of config): ", server.address);
+        assert!(error.to_string().starts_with(&place), "{error}");
     }
+}
+
+#[test]
+fn a_refusal_names_the_server_and_the_user() {
+    let server = start(|_, _, nth| match nth {
+        0 | 1 => status(401, "Unauthorized"),
+        _ => status(403, "Forbidden"),
+    });
+    let config = Config {
+        server: server.url("").replace("//", "//me:hunter2@"),
+        origin: "context k3s of config".to_owned(),
+        user: "admin".to_owned(),
+        auth: Auth::Token(Secret::new("t")),
+        ..Config::default()
+    };
+    let client = Client::new(config, "x", Arc::default(), SystemClock::shared()).unwrap();
+    let get = || client.get(Kind::Secret, "shop", "s").unwrap_err();
+    let place = format!("{} (context k3s of config) answered", server.url(""));
+    let refused = format!("{place} 401 Unauthorized: the token of user \"admin\" is not valid");
+    assert_eq!(get().to_string(), refused);
+    get();
+    assert_eq!(get().to_string(), format!("{place} 403 Forbidden"));
 }
 
 #[test]

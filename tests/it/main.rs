@@ -15,14 +15,17 @@
 mod crds;
 mod differential;
 mod discovery;
+mod encoding;
 mod exporters;
 mod fake;
+mod files;
 #[allow(dead_code)] // until every area's harness is written
 mod golden;
 mod house;
 mod http;
 mod inherit;
 mod kube;
+mod obstacles;
 mod pages;
 mod pipeline;
 mod program;

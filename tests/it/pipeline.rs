@@ -116,7 +116,8 @@ impl Exporter for Backend {
                 let value = |p: &Payload| f64::from_le_bytes(p.bytes[..].try_into().unwrap());
                 state.taken.extend(payloads.iter().map(value));
                 let refused = u64::from(matches!(say, Say::TakeAllButOne));
-                Ok(Receipt { refused })
+                let said = None;
+                Ok(Receipt { refused, said })
             }
             Say::Retry => Err(ExportError::Retry {
                 after: None,
@@ -158,6 +159,12 @@ fn start(backend: &Backend, settings: &PipelineSettings) -> Pipeline {
     Pipeline::start(exporters, Vec::new(), settings, SystemClock::shared()).unwrap()
 }
 
+fn stop(pipeline: &Pipeline, grace: Duration) -> Vec<ExporterStatus> {
+    pipeline.stop(grace);
+    assert!(pipeline.join_within(LONG).is_empty());
+    pipeline.status()
+}
+
 fn deliver(pipeline: &Pipeline, values: std::ops::Range<u32>) {
     let mut output = pipeline.delivery().open();
     let target = OneGauge::new("a:1");
@@ -187,7 +194,7 @@ fn a_failing_backend_gets_all_points_in_order() {
     let backend = Backend::new(|n, _| if n < 5 { Say::Retry } else { Say::Take });
     let pipeline = start(&backend, &settings());
     deliver(&pipeline, 0..100);
-    let report = pipeline.stop(LONG);
+    let report = stop(&pipeline, LONG);
     assert_eq!(backend.taken(), numbers(0..100));
     assert_eq!(report[0].books.sent, 100);
     assert_eq!(report[0].books.retries, 5);
@@ -214,7 +221,7 @@ fn a_full_queue_drops_the_oldest_and_counts_them() {
     assert_eq!(status.books.dropped.queue_full, 15);
     balanced(status);
     backend.open();
-    let report = pipeline.stop(LONG);
+    let report = stop(&pipeline, LONG);
     assert_eq!(backend.taken(), [0.0, 16.0, 17.0, 18.0, 19.0]);
     balanced(&report[0]);
 }
@@ -233,7 +240,7 @@ fn what_is_retried_keeps_its_place() {
     backend.wait_for_requests(1);
     deliver(&pipeline, 1..3);
     backend.open();
-    let report = pipeline.stop(LONG);
+    let report = stop(&pipeline, LONG);
     // 1 had to go while 0 was being sent; then 0 came back and fitted again.
     assert_eq!(backend.taken(), [0.0, 2.0]);
     balanced(&report[0]);
@@ -248,7 +255,7 @@ fn a_payload_larger_than_the_queue_is_dropped_alone() {
     };
     let pipeline = start(&backend, &tiny);
     deliver(&pipeline, 0..3);
-    let report = pipeline.stop(LONG);
+    let report = stop(&pipeline, LONG);
     assert_eq!(report[0].books.dropped.too_large, 3);
     balanced(&report[0]);
 }
@@ -261,7 +268,7 @@ fn a_slow_backend_gets_what_was_accepted_before_the_stop() {
     deliver(&pipeline, 0..50);
     backend.wait_for_requests(1);
     let (opener, late) = (backend.clone(), pipeline.delivery());
-    let stopping = std::thread::spawn(move || pipeline.stop(LONG));
+    let stopping = std::thread::spawn(move || stop(&pipeline, LONG));
     opener.open();
     let report = stopping.join().unwrap();
     assert_eq!(backend.taken(), numbers(0..50));
@@ -279,7 +286,7 @@ fn a_dead_backend_ends_at_the_deadline() {
     deliver(&pipeline, 0..50);
     backend.wait_for_requests(1);
     let before = Instant::now();
-    let report = pipeline.stop(Duration::from_millis(20));
+    let report = stop(&pipeline, Duration::from_millis(20));
     // Not a measurement: without the interrupt it would never end.
     assert!(before.elapsed() < LONG);
     assert_eq!(report[0].books.dropped.stopped, 50);
@@ -297,7 +304,7 @@ fn a_backend_that_only_fails_ends_at_the_deadline() {
     let pipeline = start(&backend, &slow);
     deliver(&pipeline, 0..5);
     backend.wait_for_requests(1);
-    let report = pipeline.stop(Duration::from_millis(20));
+    let report = stop(&pipeline, Duration::from_millis(20));
     assert_eq!(report[0].books.dropped.stopped, 5);
     assert_eq!(report[0].last_error.as_deref(), Some("busy"));
     balanced(&report[0]);
@@ -310,14 +317,14 @@ fn too_large_requests_are_split_down_to_the_payload() {
     let pipeline = start(&backend, &settings());
     deliver(&pipeline, 0..30);
     backend.open();
-    let report = pipeline.stop(LONG);
+    let report = stop(&pipeline, LONG);
     assert_eq!(backend.taken(), numbers(0..30));
     balanced(&report[0]);
 
     let backend = Backend::new(|_, _| Say::Split);
     let pipeline = start(&backend, &settings());
     deliver(&pipeline, 0..3);
-    let report = pipeline.stop(LONG);
+    let report = stop(&pipeline, LONG);
     assert_eq!(report[0].books.dropped.too_large, 3);
     assert_eq!(report[0].last_error.as_deref(), Some("too large"));
 }
@@ -339,24 +346,70 @@ fn refused_points_are_counted_and_not_sent_again() {
     let pipeline = start(&backend, &one);
     deliver(&pipeline, 0..3);
     backend.open();
-    let report = pipeline.stop(LONG);
+    let report = stop(&pipeline, LONG);
     assert_eq!(report[0].books.sent, 0);
     assert_eq!(report[0].books.dropped.rejected, 3);
     balanced(&report[0]);
 }
 
 #[test]
-fn a_panic_costs_one_request() {
-    let backend = Backend::new(|n, _| if n == 0 { Say::Panic } else { Say::Take });
-    let one = PipelineSettings {
-        request_bytes: 8,
+fn a_panic_is_tried_again_before_it_costs_a_request() {
+    for (panics, want) in [(1, vec![0.0, 1.0, 2.0]), (5, vec![1.0, 2.0])] {
+        let backend = Backend::new(move |n, _| if n < panics { Say::Panic } else { Say::Take });
+        let one = PipelineSettings {
+            request_bytes: 8,
+            ..settings()
+        };
+        let pipeline = start(&backend, &one);
+        deliver(&pipeline, 0..3);
+        let report = stop(&pipeline, LONG);
+        assert_eq!(backend.taken(), want);
+        balanced(&report[0]);
+    }
+}
+
+#[test]
+fn what_waits_in_a_back_off_is_tried_at_the_end() {
+    let backend = Backend::new(|n, _| if n == 0 { Say::Retry } else { Say::Take });
+    let slow = PipelineSettings {
+        retry_first: 60 * LONG,
+        retry_max: 60 * LONG,
         ..settings()
     };
-    let pipeline = start(&backend, &one);
+    let pipeline = start(&backend, &slow);
+    deliver(&pipeline, 0..5);
+    backend.wait_for_requests(1);
+    // The deadline would come long before the back-off ends.
+    assert_eq!(stop(&pipeline, LONG)[0].books.sent, 5);
+}
+
+#[test]
+fn an_exporter_that_blocks_is_left_behind_and_named() {
+    /// Its interrupt does nothing, as that of a pipe that nobody reads.
+    struct Blocks(Backend);
+    impl Exporter for Blocks {
+        fn name(&self) -> &str {
+            "blocks"
+        }
+        fn encoders(&self) -> Arc<dyn EncoderFactory> {
+            self.0.encoders()
+        }
+        fn send(&mut self, payloads: &[Payload]) -> Result<Receipt, ExportError> {
+            self.0.send(payloads)
+        }
+    }
+    let backend = Backend::new(|_, _| Say::Take);
+    backend.close();
+    let exporters: Vec<Box<dyn Exporter>> = vec![Box::new(Blocks(backend.clone()))];
+    let pipeline =
+        Pipeline::start(exporters, Vec::new(), &settings(), SystemClock::shared()).unwrap();
     deliver(&pipeline, 0..3);
-    let report = pipeline.stop(LONG);
-    assert_eq!(backend.taken(), [1.0, 2.0]);
-    balanced(&report[0]);
+    backend.wait_for_requests(1);
+    pipeline.stop(Duration::from_millis(20));
+    let left = pipeline.join_within(Duration::from_millis(20));
+    assert_eq!(left, ["export-blocks"]);
+    balanced(&pipeline.status()[0]);
+    backend.open();
 }
 
 #[test]
@@ -389,7 +442,7 @@ proptest! {
         deliver(&pipeline, 0..n);
         let during = &pipeline.status()[0];
         balanced(during);
-        let report = &pipeline.stop(LONG)[0];
+        let report = &stop(&pipeline, LONG)[0];
         balanced(report);
         prop_assert_eq!(report.books.accepted, u64::from(n));
         prop_assert_eq!((report.books.waiting, report.books.waiting_bytes), (0, 0));

@@ -4,6 +4,8 @@ use super::fake::http::{self, Server};
 use super::fake::sink::{self, Answer, Sink};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -23,16 +25,22 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn start(args: &[&str]) -> Self {
+        Self::with(args, &[], Stdio::piped(), Stdio::piped())
+    }
+
+    /// What is piped is read.
+    fn with(args: &[&str], environment: &[(&str, &str)], stdout: Stdio, stderr: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_promop"))
             .args(args)
             .env_clear()
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .unwrap();
-        let out = collect(child.stdout.take().unwrap());
-        let err = collect(child.stderr.take().unwrap());
+        let out = child.stdout.take().map(collect).unwrap_or_default();
+        let err = child.stderr.take().map(collect).unwrap_or_default();
         Self { child, out, err }
     }
 
@@ -219,6 +227,90 @@ fn scraping(jobs: &Path, sink: &Sink, shutdown_timeout: &str) -> Program {
     ])
 }
 
+/// ureq's trace dumps requests over several lines, in hexadecimal as well: what is asked for are pieces that fit in one.
+#[test]
+fn secrets_are_in_no_log_whatever_is_asked() {
+    let (_target, jobs) = busy_target();
+    let sink = Sink::start(|_| sink::ok());
+    let endpoint = sink.endpoint().replace("http://", "http://user:hunter2@");
+    let listen = free_address().to_string();
+    for environment in [&[][..], &[("RUST_LOG", "ureq=trace,ureq_proto=trace")]] {
+        let before = sink.received().len();
+        let program = Program::with(
+            &[
+                "--no-kubernetes",
+                "--additional-scrape-configs",
+                jobs.path().to_str().unwrap(),
+                "--otlp-endpoint",
+                &endpoint,
+                "--otlp-header",
+                "x-key=s3cr3t",
+                "--web.listen-address",
+                &listen,
+                "--log-level",
+                "trace",
+            ],
+            environment,
+            Stdio::piped(),
+            Stdio::piped(),
+        );
+        sink.wait_for(before + 1);
+        program.signal("TERM");
+        program.wait_for(&program.err, "stopping");
+        let log = program.err.lock().unwrap().clone();
+        assert!(log.contains("sending OTLP url=http://xxxxx@"), "{log}");
+        for secret in ["hunter2", "s3cr3t", "ureq_proto", "x-key"] {
+            assert!(!log.contains(secret), "{secret}: {log}");
+        }
+    }
+}
+
+#[test]
+fn a_taken_port_is_said_with_its_flag() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let (_target, jobs) = busy_target();
+    let jobs = jobs.path().to_str().unwrap();
+    let program = Program::start(&[
+        "--no-kubernetes",
+        "--additional-scrape-configs",
+        jobs,
+        "--web.listen-address",
+        &listen,
+    ]);
+    program.wait_for(&program.err, "the port is taken");
+    let log = program.err.lock().unwrap().clone();
+    assert!(
+        log.contains("webListenAddress (--web.listen-address)"),
+        "{log}"
+    );
+    assert_eq!(program.ends(), Some(1));
+}
+
+#[test]
+fn a_port_alone_is_open_on_both_families() {
+    let port = free_address().port();
+    let listen = format!(":{port}");
+    let (_target, jobs) = busy_target();
+    let jobs = jobs.path().to_str().unwrap();
+    let program = Program::start(&[
+        "--no-kubernetes",
+        "--additional-scrape-configs",
+        jobs,
+        "--web.listen-address",
+        &listen,
+    ]);
+    program.wait_for(&program.err, "started");
+    assert_ne!(
+        page(SocketAddr::from(([127, 0, 0, 1], port)), "/-/healthy"),
+        ""
+    );
+    if TcpListener::bind("[::1]:0").is_ok() {
+        let v6 = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port));
+        assert_ne!(page(v6, "/-/healthy"), "");
+    }
+}
+
 #[test]
 fn what_was_scraped_before_sigterm_reaches_a_slow_backend() {
     let (target, jobs) = busy_target();
@@ -255,6 +347,83 @@ fn a_dead_backend_holds_up_the_end_until_the_deadline_only() {
     );
 }
 
+/// A pipe that nobody reads, full to the brim, and what keeps it open.
+fn full_pipe() -> (Stdio, UnixStream) {
+    let (mut full, kept) = UnixStream::pair().unwrap();
+    full.set_nonblocking(true).unwrap();
+    for size in [4096, 1] {
+        while full.write(&vec![b'x'; size]).is_ok() {}
+    }
+    full.set_nonblocking(false).unwrap();
+    (Stdio::from(OwnedFd::from(full)), kept)
+}
+
+#[test]
+fn an_output_that_nobody_reads_does_not_hold_up_the_end() {
+    let (target, jobs) = busy_target();
+    let (stdout, _kept) = full_pipe();
+    let listen = free_address().to_string();
+    let jobs = jobs.path().to_str().unwrap();
+    let args = ["--no-kubernetes", "--additional-scrape-configs", jobs];
+    let args = [
+        &args[..],
+        &["--output", "stdout", "--shutdown-timeout", "1s"],
+    ]
+    .concat();
+    let args = [&args[..], &["--web.listen-address", &listen]].concat();
+    let program = Program::with(&args, &[], stdout, Stdio::piped());
+    program.wait_until("two scrapes", || target.asked().len() > 1);
+    program.signal("TERM");
+    program.wait_for(&program.err, "not waited for any longer: export-stdout");
+    assert_eq!(program.ends(), Some(1));
+}
+
+/// Signals that a process catches, as its kernel shows them.
+fn catches(program: &Program, signal: u32) -> bool {
+    let path = format!("/proc/{}/status", program.child.id());
+    let status = std::fs::read_to_string(path).unwrap_or_default();
+    let mask = status.lines().find_map(|l| l.strip_prefix("SigCgt:\t"));
+    mask.and_then(|mask| u64::from_str_radix(mask, 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
+    let (_target, jobs) = busy_target();
+    let (stderr, _kept) = full_pipe();
+    let listen = free_address().to_string();
+    let jobs = jobs.path().to_str().unwrap();
+    let args = ["--no-kubernetes", "--additional-scrape-configs", jobs];
+    let args = [
+        &args[..],
+        &["--output", "stdout", "--shutdown-timeout", "0s"],
+    ]
+    .concat();
+    let args = [&args[..], &["--web.listen-address", &listen]].concat();
+    let program = Program::with(&args, &[], Stdio::piped(), stderr);
+    program.wait_until("SIGTERM is caught", || catches(&program, 15));
+    program.signal("TERM");
+    assert_eq!(program.ends(), Some(1));
+}
+
+#[test]
+fn the_program_ends_with_whoever_reads_its_output() {
+    let (_target, jobs) = busy_target();
+    let listen = free_address().to_string();
+    let jobs = jobs.path().to_str().unwrap();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let args = ["--no-kubernetes", "--additional-scrape-configs", jobs];
+    let args = [&args[..], &["--output", "stdout"]].concat();
+    let args = [&args[..], &["--web.listen-address", &listen]].concat();
+    let stdout = Stdio::from(OwnedFd::from(theirs));
+    let program = Program::with(&args, &[], stdout, Stdio::piped());
+    drop(ours);
+    let err = Arc::clone(&program.err);
+    assert_eq!(program.ends(), Some(0));
+    assert!(!err.lock().unwrap().contains("dropped exporter"));
+}
+
 #[test]
 fn a_second_sigint_ends_at_once() {
     let (target, jobs) = busy_target();
@@ -277,6 +446,29 @@ fn sighup_reads_additional_scrape_configs_again() {
     std::fs::write(jobs.path(), job("busy", &target) + &job("second", &second)).unwrap();
     program.signal("HUP");
     program.wait_until("a scrape of the second job", || !second.asked().is_empty());
+    program.signal("TERM");
+    assert_eq!(program.ends(), Some(0));
+}
+
+#[test]
+fn a_settings_file_that_turns_bad_changes_nothing() {
+    let (target, jobs) = busy_target();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.yml");
+    let good = format!(
+        "source: none\nwebListenAddress: null\nadditionalScrapeConfigs: {}\n",
+        jobs.path().display()
+    );
+    std::fs::write(&file, &good).unwrap();
+    let args = ["--settings", file.to_str().unwrap(), "--output", "stdout"];
+    let program = Program::start(&args);
+    program.wait_until("a scrape", || !target.asked().is_empty());
+    std::fs::write(&file, good + "prometheus: {scrapeInterval: 3x}\n").unwrap();
+    program.signal("HUP");
+    program.wait_for(&program.err, "settings not read again, the old ones hold");
+    program.wait_for(&program.err, "prometheus.scrapeInterval");
+    let asked = target.asked().len();
+    program.wait_until("a further scrape", || target.asked().len() > asked);
     program.signal("TERM");
     assert_eq!(program.ends(), Some(0));
 }
@@ -326,9 +518,39 @@ fn exit_codes() {
         &["run", "--no-kubernetes"],
         1,
         "",
-        "additionalScrapeConfigs",
+        "name --additional-scrape-configs FILE",
     );
-    check(&["run", "--settings", &good], 1, "", "good.yml: ");
+    let settings = path("settings.yml");
+    std::fs::write(&settings, "prometheus: {scrapeInterval: 3x}\n").unwrap();
+    let want = format!("--settings {settings}: prometheus.scrapeInterval: \"3x\": a duration");
+    check(&["run", "--settings", &settings], 1, "", &want);
+    std::fs::write(&settings, "prometheus: {externalLabels: {\"\": x}}\n").unwrap();
+    check(
+        &["run", "--from-dir", ".", "--settings", &settings],
+        1,
+        "",
+        "settings.yml: prometheus: global: external_labels: ",
+    );
+    check(
+        &["run", "--settings", &good],
+        1,
+        "",
+        "good.yml: scrape_configs: unknown field",
+    );
+    let missing = path("missing.yml");
+    for flag in ["--settings", "--additional-scrape-configs"] {
+        let want = format!("{flag} {missing}: there is no such file");
+        check(&["run", flag, &missing], 1, "", &want);
+    }
+    check(&["run"], 1, "", "try --kubeconfig FILE, or --from-dir");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    check(
+        &["run", "--from-dir", ".", "--web.listen-address", &address],
+        1,
+        "",
+        "--web.listen-address): cannot listen on",
+    );
 
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/demo");
     let demo = demo.to_str().unwrap();
@@ -389,4 +611,61 @@ fn generate_expands_for_the_shard_that_is_named() {
         "",
         "--shard: x is no number",
     );
+}
+
+#[test]
+fn a_target_that_goes_down_and_comes_back_is_said_once_each() {
+    let is_up = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let answers = Arc::clone(&is_up);
+    let target = Server::start(move |_| {
+        if answers.load(std::sync::atomic::Ordering::SeqCst) {
+            http::ok("a 1\n")
+        } else {
+            super::fake::target::Answer {
+                status: 503,
+                ..Default::default()
+            }
+            .reply()
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let configs = folder.path().join("configs.yaml");
+    let yaml = format!(
+        "[{{job_name: shop, scrape_interval: 100ms, scrape_timeout: 100ms, static_configs: [{{targets: ['{}']}}]}}]",
+        target.address
+    );
+    std::fs::write(&configs, yaml).unwrap();
+    let listen = free_address();
+    let program = Program::start(&[
+        "run",
+        "--no-kubernetes",
+        "--additional-scrape-configs",
+        configs.to_str().unwrap(),
+        "--output",
+        "stdout",
+        "--web.listen-address",
+        &listen.to_string(),
+    ]);
+    let healthy = |health: &str, n: u32| {
+        page(listen, "/metrics").contains(&format!("promop_targets{{health=\"{health}\"}} {n}\n"))
+    };
+    program.wait_until("up", || healthy("up", 1));
+    is_up.store(false, std::sync::atomic::Ordering::SeqCst);
+    program.wait_until("down", || healthy("down", 1));
+    let asked = target.asked().len();
+    program.wait_until("more slots", || target.asked().len() > asked + 3);
+    is_up.store(true, std::sync::atomic::Ordering::SeqCst);
+    program.wait_until("up again", || healthy("up", 1));
+    program.wait_for(&program.err, "target up again job=shop");
+    let log = program.err.lock().unwrap().clone();
+    let lines = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(
+        (lines("target down"), lines("target up again")),
+        (1, 1),
+        "{log}"
+    );
+    assert!(log.contains(&format!(
+        "target down job=shop target=http://{}/metrics err=\"server returned HTTP status 503 Service Unavailable\"",
+        target.address
+    )), "{log}");
 }

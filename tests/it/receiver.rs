@@ -346,6 +346,36 @@ fn two_receivers_in_one_process_do_not_meet() {
 }
 
 #[test]
+fn a_consumer_that_blocks_does_not_hold_up_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let a = page("metric_a");
+    write(folder.path(), "a.yaml", &monitored("a", a.address, ""));
+    let (blocks, blocked) = std::sync::mpsc::channel::<()>();
+    let (came, come) = std::sync::mpsc::channel();
+    let (blocked, came) = (Mutex::new(blocked), Mutex::new(came));
+    let settings = format!(
+        "webListenAddress: null\nsource: {{folder: {}}}",
+        folder.path().display()
+    );
+    let running = Receiver::builder(Settings::from_yaml(&settings).unwrap())
+        .consumer(move |_: &Metrics| -> Result<(), ConsumeError> {
+            came.lock().unwrap().send(()).unwrap();
+            blocked.lock().unwrap().recv().ok();
+            Ok(())
+        })
+        .start()
+        .unwrap();
+    come.recv().unwrap();
+    let report = running.stop(Duration::ZERO);
+    let want = format!(
+        "scrape of http://{}/metrics (job serviceMonitor/shop/a/0)",
+        a.address
+    );
+    assert_eq!(report.left_behind, [want]);
+    drop(blocks);
+}
+
+#[test]
 fn settings_that_are_read_again_take_effect() {
     let folder = tempfile::tempdir().unwrap();
     let a = page("metric_a");
@@ -373,10 +403,25 @@ fn a_client_that_cannot_be_built_costs_only_its_own_monitor() {
     let tls = format!("tlsConfig: {{caFile: {}}}", no_such_file.display());
     write(folder.path(), "a.yaml", &monitored("a", a.address, &tls));
     write(folder.path(), "b.yaml", &monitored("b", b.address, ""));
-    let (running, taken) = from_folder(folder.path());
+    // Nobody writes into it, so reading would never end.
+    let fifo = folder.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let token = format!("bearerTokenFile: {}", fifo.display());
+    write(folder.path(), "c.yaml", &monitored("c", a.address, &token));
+    let tls = format!("tlsConfig: {{caFile: {}}}", fifo.display());
+    write(folder.path(), "d.yaml", &monitored("d", a.address, &tls));
+    let (running, taken) = start(&format!(
+        "source: {{folder: {}}}\nmonitorFiles: [any]",
+        folder.path().display()
+    ));
     taken.wait_for(0, "b", "metric_b");
-    let status = wait_status(&running, |status| !status.rejected.is_empty());
-    assert_eq!((status.jobs, status.rejected.len()), (1, 1), "{status:?}");
+    let status = wait_status(&running, |status| status.rejected.len() == 2);
+    assert_eq!(status.jobs, 2, "{status:?}");
     let rejected = format!("{:?}", status.rejected);
-    assert!(rejected.contains("ca.crt"), "{rejected}");
+    for want in ["ca.crt", "is a FIFO, a regular file is expected"] {
+        assert!(rejected.contains(want), "{rejected}");
+    }
+    // The scrape of c fails at once, in a worker.
+    taken.wait_for(0, "c", "up");
 }

@@ -122,6 +122,9 @@ fn api_server(monitor: &'static str, to_events: u16) -> Server {
     apiserver::start(move |asked, is_watch, nth| {
         let path = asked.path().split('?').next().unwrap_or_default();
         if asked.line.starts_with("POST") {
+            if !apiserver::takes_event(&asked.body) {
+                return status(422, "Invalid");
+            }
             return json(
                 to_events,
                 "",
@@ -202,6 +205,7 @@ fn check_events(settings: &str, answer: u16, want: usize) {
         event.path(),
         "/apis/events.k8s.io/v1/namespaces/shop/events"
     );
+    assert!(apiserver::takes_event(&event.body), "{}", event.body);
     let event: serde_json::Value = serde_json::from_str(&event.body).unwrap();
     assert_eq!(event["reason"], "InvalidConfiguration");
     assert_eq!(event["type"], "Warning");

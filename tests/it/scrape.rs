@@ -8,6 +8,7 @@ use prometheus_operator_receiver::http::client::{Client, Surroundings};
 use prometheus_operator_receiver::http::connection::Interrupt;
 use prometheus_operator_receiver::http::{proxy, tls};
 use prometheus_operator_receiver::model::batch::{Batch, TargetOutput};
+use prometheus_operator_receiver::model::bounds::Bounds;
 use prometheus_operator_receiver::model::labels::{Interner, Labels};
 use prometheus_operator_receiver::rt::clock::{Clock, SystemClock};
 use prometheus_operator_receiver::rt::files::Disk;
@@ -52,7 +53,9 @@ impl Scraper {
         let Some(SdConfig::Static(groups)) = config.discovery.first() else {
             panic!("no static group");
         };
-        let target = sync(&config, groups, &mut Interner::new()).active.remove(0);
+        let target = sync(&config, groups, &Bounds::default(), &mut Interner::new())
+            .active
+            .remove(0);
         let around = Surroundings {
             files: Arc::new(Disk),
             tls: Arc::new(tls::Shared::default()),
@@ -99,6 +102,27 @@ fn an_unchanged_page_needs_no_new_table_and_no_new_connection() {
     assert!(Arc::ptr_eq(&table, it.state.table()));
     assert_eq!(server.connections(), 1);
     assert_eq!(it.delivered(), vec![(vec![1.0, 2.0], 0, 1.0); 2]);
+}
+
+#[test]
+fn an_encoding_that_was_not_offered_is_named() {
+    for (encoding, want) in [
+        (
+            "zstd",
+            Some(
+                "received a zstd-compressed response, but the \"zstd-scrape\" feature flag is not enabled",
+            ),
+        ),
+        ("identity", None),
+        ("br", None),
+    ] {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: {encoding}\r\nContent-Length: 4\r\n\r\na 1\n"
+        );
+        let server = Server::start(move |_| Reply::Bytes(head.clone().into_bytes()));
+        let mut it = Scraper::new(&server, "", Arc::default());
+        assert_eq!(it.scrape().error.as_deref(), want, "{encoding}");
+    }
 }
 
 #[test]

@@ -29,15 +29,15 @@ const FINE: &[(&str, &str)] = &[
         "proxyUrl: 'http://h', proxyConnectHeader: {X: [{name: s, key: plain}]}",
     ),
     (
-        "lines",
-        "authorization: {credentials: {name: s, key: lines}}",
-    ),
-    (
         "type",
         "authorization: {type: Custom, credentials: {name: s, key: yaml}}",
     ),
 ];
 const REJECTED: &[(&str, &str)] = &[
+    (
+        "lines",
+        "authorization: {credentials: {name: s, key: lines}}",
+    ),
     (
         "binary",
         "basicAuth: {username: {name: s, key: user}, password: {name: s, key: binary}}",

@@ -257,6 +257,26 @@ fn slots_have_no_hole_and_no_double_over_fifty_swaps() {
 }
 
 #[test]
+fn missed_slots_are_counted_while_the_scrape_runs() {
+    let (go, hold) = crossbeam_channel::bounded::<()>(0);
+    let server = Server::start(move |_| {
+        // Until the other end is gone.
+        hold.recv().ok();
+        ok("a 1\n")
+    });
+    let rig = Rig::new();
+    rig.pool
+        .replace(vec![plan(&job("j"), group(&server, &["/m"]))], &[]);
+    until(|| {
+        rig.step();
+        rig.pool.statistics().missed >= 2
+    });
+    assert_eq!(rig.pool.statistics().started, 1);
+    drop(go);
+    rig.settle();
+}
+
+#[test]
 fn editing_one_job_leaves_the_others_alone() {
     let server = Server::start(|_| ok("a 1\n"));
     let rig = Rig::new();
@@ -472,6 +492,7 @@ fn check_hanging(max_workers: usize, want_workers: std::ops::RangeInclusive<usiz
     assert!(pool.statistics().workers <= max_workers);
     let start = Instant::now();
     pool.stop(Duration::from_millis(50));
+    assert!(pool.join_within(Duration::from_secs(10)).is_empty());
     assert!(
         start.elapsed() < Duration::from_secs(10),
         "{:?}",
@@ -505,6 +526,7 @@ fn after_a_stop_nothing_is_delivered() {
     until(|| server.asked().len() == 2);
     let start = Instant::now();
     pool.stop(Duration::from_millis(20));
+    assert!(pool.join_within(Duration::from_secs(10)).is_empty());
     assert!(
         start.elapsed() < Duration::from_secs(10),
         "{:?}",

@@ -1,6 +1,6 @@
-//! `promop check`: loads a Prometheus configuration as the server would (decisions.md 23), not as promtool does.
+//! `promop check`: loads a Prometheus configuration as the server would (manual::decisions, 15), not as promtool does.
 
-use crate::Exit;
+use crate::{Exit, print};
 use prometheus_operator_receiver::config;
 use prometheus_operator_receiver::rt::files::Disk;
 use std::io::Read;
@@ -23,10 +23,7 @@ pub(crate) fn check(file: &Path) -> Result<Exit, String> {
         env: &|name| std::env::var(name).ok(),
     };
     match config::load(&text, &context) {
-        Ok(_) => {
-            println!("ok");
-            Ok(Exit::Fine)
-        }
+        Ok(_) => print("ok\n"),
         Err(err) => Err(format!("{path}: {err}")),
     }
 }

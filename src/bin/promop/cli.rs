@@ -8,6 +8,7 @@ use flags::{FLAGS, GENERATE, Group, RUN};
 use log::LevelFilter;
 use prometheus_operator_receiver::exporters::Compression;
 use prometheus_operator_receiver::kube::types::meta::LabelSelector;
+use prometheus_operator_receiver::model::nearest::nearest;
 use prometheus_operator_receiver::receiver::Settings;
 use serde_json::json;
 use std::ffi::OsString;
@@ -41,6 +42,7 @@ pub(crate) struct Args {
     pub(crate) from_dir: Option<PathBuf>,
     pub(crate) no_kubernetes: bool,
     pub(crate) additional_scrape_configs: Option<PathBuf>,
+    pub(crate) monitor_files: Vec<String>,
     pub(crate) namespaces: Vec<String>,
     pub(crate) deny_namespaces: Vec<String>,
     pub(crate) service_monitors: Option<LabelSelector>,
@@ -53,6 +55,7 @@ pub(crate) struct Args {
     pub(crate) otlp_compression: Option<Compression>,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) shutdown_timeout: Option<Duration>,
+    pub(crate) min_scrape_interval: Option<Duration>,
     pub(crate) last_good_max_age: Option<Duration>,
     pub(crate) log_level: Option<LevelFilter>,
     pub(crate) events: bool,
@@ -266,37 +269,10 @@ fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>)
     let prefix = what
         .trim_start_matches("command ")
         .trim_start_matches("flag ");
-    match nearest(name, known.into_iter()) {
+    match nearest(name, known) {
         Some(near) => format!("unknown {what}{name}; did you mean {prefix}{near}?"),
         None => format!("unknown {what}{name}"),
     }
-}
-
-/// The known word that is fewest typing errors away, if it is near at all.
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distances = known.map(|known| (distance(word, known), known));
-    let (distance, found) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= 1 + word.len() / 4).then_some(found)
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, in_a) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (in_b, above) in b.iter().zip(row.iter().skip(1)) {
-            left = (diagonal + usize::from(in_a != *in_b))
-                .min(above + 1)
-                .min(left + 1);
-            diagonal = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -329,7 +305,7 @@ mod tests {
         let args = run(
             "run --web.listen-address :1 --shutdown-timeout 1m30s --log-level debug --no-kubernetes",
         );
-        assert_eq!(args.listen, Some(SocketAddr::from(([0, 0, 0, 0], 1))));
+        assert_eq!(args.listen, Some(SocketAddr::from(([0_u16; 8], 1))));
         assert_eq!(args.shutdown_timeout, Some(Duration::from_secs(90)));
         assert_eq!(args.log_level, Some(LevelFilter::Debug));
         assert!(args.no_kubernetes);
@@ -406,19 +382,6 @@ mod tests {
             "--namespaces a --deny-namespaces b",
             "--namespaces and --deny-namespaces exclude each other",
         );
-    }
-
-    #[test]
-    fn distances() {
-        for (a, b, want) in [
-            ("", "", 0),
-            ("a", "", 1),
-            ("", "ab", 2),
-            ("kitten", "sitting", 3),
-            ("ab", "ba", 2),
-        ] {
-            assert_eq!(distance(a, b), want, "{a} {b}");
-        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod selector;
 mod signal;
 
 use cli::Command;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 /// How the program ends.
@@ -30,7 +31,19 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// The YAML reader panics at some texts; the library makes errors of it, and nobody else need know.
+fn quiet_panics_of_the_yaml_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let from = panic.location().map_or("", |location| location.file());
+        if !from.contains("libyaml-safer") {
+            usual(panic);
+        }
+    }));
+}
+
 fn main() -> ExitCode {
+    quiet_panics_of_the_yaml_reader();
     let command = match cli::parse_args(std::env::args_os().skip(1)) {
         Ok(command) => command,
         Err(mistake) => {
@@ -61,7 +74,14 @@ fn version() -> String {
     format!("promop {version} ({arch}-{os})\n")
 }
 
+/// To the standard output; whoever read enough, as `head` does, may have gone.
+///
+/// # Errors
+/// It cannot be written, because a disk is full, say.
 fn print(text: &str) -> Result<Exit, String> {
-    print!("{text}");
-    Ok(Exit::Fine)
+    let mut to = std::io::stdout();
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        Err(err) if err.kind() != ErrorKind::BrokenPipe => Err(format!("standard output: {err}")),
+        _ => Ok(Exit::Fine),
+    }
 }

@@ -3,7 +3,7 @@
 
 use crate::cli::{Args, compression};
 use percent_encoding::percent_decode_str;
-use prometheus_operator_receiver::exporters::OtlpHttpSettings;
+use prometheus_operator_receiver::exporters::{OtlpHttpSettings, check_url};
 use prometheus_operator_receiver::http::config::Secret;
 use std::time::Duration;
 
@@ -33,12 +33,17 @@ pub(crate) fn settings(
     let mut ignored = Vec::new();
 
     if let Some(endpoint) = &args.otlp_endpoint {
+        check_url(endpoint).map_err(|err| format!("--otlp-endpoint: {err}"))?;
         settings.url = url_of(endpoint);
     } else {
         if let Some((protocol, name)) = variable("PROTOCOL").filter(|(p, _)| p != "http/protobuf") {
             return Err(format!("{name}={protocol}: only http/protobuf is spoken"));
         }
-        match variable("ENDPOINT") {
+        let endpoint = variable("ENDPOINT");
+        if let Some((url, name)) = &endpoint {
+            check_url(url).map_err(|err| format!("{name}: {err}"))?;
+        }
+        match endpoint {
             // The signal's own variable is the whole URL.
             Some((url, name)) if name.contains("_METRICS_") => settings.url = url,
             Some((base, _)) => settings.url = OtlpHttpSettings::new(&base).url,
@@ -166,6 +171,18 @@ mod tests {
         assert_eq!(
             parsed("", &[("PROTOCOL", "grpc")]).unwrap_err(),
             "OTEL_EXPORTER_OTLP_PROTOCOL=grpc: only http/protobuf is spoken"
+        );
+    }
+
+    #[test]
+    fn wrong_endpoints_are_named() {
+        assert_eq!(
+            parsed("--otlp-endpoint foo", &[]).unwrap_err(),
+            "--otlp-endpoint: \"foo\": a URL such as http://collector:4318 is expected"
+        );
+        assert_eq!(
+            parsed("", &[("ENDPOINT", "a:4318")]).unwrap_err(),
+            "OTEL_EXPORTER_OTLP_ENDPOINT: \"a:4318\": a URL such as http://collector:4318 is expected"
         );
     }
 

@@ -4,14 +4,21 @@ use crate::Exit;
 use crate::cli::{Args, Output};
 use crate::signal::{Event, Events};
 use crate::{logging, otlp};
+use crossbeam_channel::Sender;
 use log::{error, info, warn};
 use prometheus_operator_receiver::exporters::{Format, Lines, OtlpHttp};
-use prometheus_operator_receiver::receiver::{Receiver, Settings, Source};
+use prometheus_operator_receiver::http::url::shown;
+use prometheus_operator_receiver::receiver::{Error, ErrorKind, Receiver, Settings, Source};
 use prometheus_operator_receiver::rt::files::Disk;
 use prometheus_operator_receiver::translate;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// A stop takes at most four seconds beyond the deadline of the queues; what takes longer is blocked for good.
+const LAST_RESORT: Duration = Duration::from_secs(5);
 
 /// Scrapes until SIGTERM or SIGINT.
 ///
@@ -23,15 +30,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
         args.log_level,
         environment.get("RUST_LOG").map(String::as_str),
     );
-    let mut events = Events::catch().map_err(|err| format!("signals cannot be caught: {err}"))?;
-
     let settings = settings(args)?;
     let deadline = settings.shutdown_timeout;
+    let events = Events::catch(deadline.saturating_add(LAST_RESORT))
+        .map_err(|err| format!("signals cannot be caught: {err}"))?;
     let builder = Receiver::builder(settings).environment(environment.clone());
     let lines = |format| {
         Lines::new(
             "stdout",
-            io::stdout(),
+            Stdout(events.end()),
             format,
             translate::Settings::default(),
         )
@@ -44,11 +51,23 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
             for part in ignored {
                 warn!("ignored: {part}");
             }
-            info!("sending OTLP url={}", settings.url);
-            builder.exporter(OtlpHttp::new(settings, &Disk).map_err(|err| format!("OTLP: {err}"))?)
+            info!("sending OTLP url={}", shown(&settings.url));
+            builder.exporter(
+                OtlpHttp::new(settings, &Disk)
+                    .map_err(|err| format!("OTEL_EXPORTER_OTLP_*, --otlp-header: {err}"))?,
+            )
         }
     };
-    let running = builder.start().map_err(|err| format!("{err:#}"))?;
+    let running = builder.start().map_err(|err| match err.kind() {
+        ErrorKind::Kubernetes if args.kubeconfig.is_none() && args.context.is_none() => {
+            format!("{err:#}; try --kubeconfig FILE, or --from-dir scripts/demo")
+        }
+        ErrorKind::Settings => match &args.settings {
+            Some(path) => place(path, &err),
+            None => format!("{err:#}"),
+        },
+        _ => format!("{err:#}"),
+    })?;
     let admin = running
         .admin_address()
         .map_or_else(|| "none".to_owned(), |at| format!("http://{at}"));
@@ -57,7 +76,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
         env!("CARGO_PKG_VERSION")
     );
 
-    while events.next() == Event::Reload {
+    let end = loop {
+        let event = events.next();
+        if event != Event::Reload {
+            break event;
+        }
         info!("SIGHUP: reading files again");
         let read = self::settings(args).and_then(|settings| {
             let reloaded = running.reload_with(settings);
@@ -67,11 +90,43 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
             error!("settings not read again, the old ones hold err={err:?}");
             running.reload();
         }
+    };
+    if end == Event::OutputClosed {
+        info!("nobody reads the standard output any more");
     }
     info!("stopping, queues have {deadline:?}");
     let report = running.stop(deadline);
-    info!("{report}");
-    Ok(Exit::Fine)
+    if report.left_behind.is_empty() {
+        info!("{report}");
+        return Ok(Exit::Fine);
+    }
+    error!("{report}");
+    Ok(Exit::Failure)
+}
+
+/// The standard output. When whoever read it has gone, as `head` does, the program is done, and nothing is lost.
+struct Stdout(Sender<Event>);
+
+impl Stdout {
+    fn judge<T>(&self, done: io::Result<T>, instead: T) -> io::Result<T> {
+        match done {
+            Err(err) if err.kind() == io::ErrorKind::BrokenPipe => {
+                self.0.try_send(Event::OutputClosed).ok();
+                Ok(instead)
+            }
+            done => done,
+        }
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.judge(io::stdout().write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.judge(io::stdout().flush(), ())
+    }
 }
 
 /// The variables of the environment. One that is no text cannot be one that is read here.
@@ -82,13 +137,31 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(text).collect()
 }
 
+/// What is wrong with the settings file.
+fn place(file: &Path, err: &Error) -> String {
+    let err = format!("{err:#}");
+    let err = err.trim_start_matches("settings: ");
+    format!("--settings {}: {err}", file.display())
+}
+
+/// Why a file cannot be read.
+fn why(err: &io::Error) -> String {
+    match err.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        _ => err.to_string(),
+    }
+}
+
 /// The settings file, with what flags say in its place.
 pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
     let mut settings = match &args.settings {
         Some(path) => {
             let text = std::fs::read_to_string(path)
-                .map_err(|err| format!("{}: {err}", path.display()))?;
-            Settings::from_yaml(&text).map_err(|err| format!("{}: {err:#}", path.display()))?
+                .map_err(|err| format!("--settings {}: {}", path.display(), why(&err)))?;
+            Settings::from_yaml(&text).map_err(|err| place(path, &err))?
         }
         None => Settings::default(),
     };
@@ -105,10 +178,26 @@ pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
         settings.deny_namespaces.clone_from(&args.deny_namespaces);
     }
     if let Some(file) = &args.additional_scrape_configs {
-        settings.additional_scrape_configs = Some(file.clone());
+        let place = format!("--additional-scrape-configs {}", file.display());
+        match std::fs::metadata(file) {
+            Ok(found) if found.is_dir() => return Err(format!("{place}: it is a folder")),
+            Ok(_) => settings.additional_scrape_configs = Some(file.clone()),
+            Err(err) => return Err(format!("{place}: {}", why(&err))),
+        }
+    } else if args.no_kubernetes && settings.additional_scrape_configs.is_none() {
+        return Err(
+            "--no-kubernetes: nothing is left to scrape; name --additional-scrape-configs FILE"
+                .to_owned(),
+        );
+    }
+    if !args.monitor_files.is_empty() {
+        settings.monitor_files.clone_from(&args.monitor_files);
     }
     if let Some(address) = args.listen {
         settings.web_listen_address = Some(address);
+    }
+    if let Some(least) = args.min_scrape_interval {
+        settings.min_scrape_interval = least;
     }
     if let Some(timeout) = args.shutdown_timeout {
         settings.shutdown_timeout = timeout;

@@ -11,6 +11,7 @@ pub(crate) fn parse(text: &str) -> Result<LabelSelector, String> {
     let mut selector = LabelSelector::default();
     for part in parts(text) {
         let (key, operator, values) = requirement(part)?;
+        possible(part, &key, operator, &values)?;
         if operator == "=" {
             let value = values.into_iter().next().unwrap_or_default();
             if let Some(other) = selector.match_labels.insert(key.clone(), value) {
@@ -24,8 +25,25 @@ pub(crate) fn parse(text: &str) -> Result<LabelSelector, String> {
             values,
         });
     }
-    Selector::new(&selector).map_err(|err| err.to_string())?;
     Ok(selector)
+}
+
+/// Kubernetes says the same at length.
+fn possible(part: &str, key: &str, operator: &str, values: &[String]) -> Result<(), String> {
+    let one = LabelSelectorRequirement {
+        key: key.to_owned(),
+        operator: if operator == "=" { "In" } else { operator }.to_owned(),
+        values: values.to_vec(),
+    };
+    let selector = LabelSelector {
+        match_expressions: vec![one],
+        ..LabelSelector::default()
+    };
+    Selector::new(&selector).map(drop).map_err(|_| {
+        format!(
+            "{part:?}: labels are expected as in team=a,env in (x,y),!old: names and values of at most 63 letters, digits, -, _ and ."
+        )
+    })
 }
 
 /// Splits at commas outside parentheses.
@@ -106,7 +124,8 @@ mod tests {
         check("a in (b", Err(") is missing"));
         check("a within (b)", Err("is expected"));
         check("in (b)", Err("is expected"));
-        check("a b", Err("key: Invalid value"));
-        check("=b", Err("key: Invalid value"));
+        check("a b", Err("labels are expected as"));
+        check("a=b=c", Err("\"a=b=c\": labels are expected as"));
+        check("=b", Err("labels are expected as"));
     }
 }

@@ -122,6 +122,24 @@ impl Kind {
         matches!(self, Self::Prometheus | Self::PrometheusAgent)
     }
 
+    /// Its plural name with its group, as `kubectl` takes it.
+    pub fn resource(self) -> String {
+        match self.group() {
+            "" => self.plural().to_owned(),
+            group => format!("{}.{group}", self.plural()),
+        }
+    }
+
+    /// That the API server does not have it, and what to do.
+    pub fn not_installed(self) -> String {
+        let hint = if self.is_monitor() {
+            " (kubectl apply -f vendor-crds/)"
+        } else {
+            ""
+        };
+        format!("{} is not installed; waiting for it{hint}", self.resource())
+    }
+
     /// The path of the collection: of one namespace, or of the cluster.
     pub fn path(self, namespace: Option<&str>) -> String {
         let (group, version, plural, _) = self.coordinates();

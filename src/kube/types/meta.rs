@@ -1,5 +1,6 @@
 //! What all objects have.
 
+use super::names::{key_problem, name_problem, namespace_problem, value_problem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -26,6 +27,43 @@ pub struct ObjectMeta {
     /// The objects this one belongs to.
     #[serde(deserialize_with = "null_as_default")]
     pub owner_references: Vec<OwnerReference>,
+}
+
+impl ObjectMeta {
+    /// What an API server would not take of the metadata of a namespaced object (apimachinery: api/validation,
+    /// ValidateObjectMeta), in its words.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut add = |field: &str, value: &str, problem: Option<String>| {
+            let problem =
+                problem.map(|problem| format!("{field}: Invalid value: {value:?}: {problem}"));
+            problems.extend(problem);
+        };
+        if !self.name.is_empty() {
+            add("metadata.name", &self.name, name_problem(&self.name));
+        }
+        add(
+            "metadata.namespace",
+            &self.namespace,
+            namespace_problem(&self.namespace),
+        );
+        for (key, value) in &self.labels {
+            add("metadata.labels", key, key_problem(key));
+            add("metadata.labels", value, value_problem(value));
+        }
+        for key in self.annotations.keys() {
+            add(
+                "metadata.annotations",
+                key,
+                key_problem(&key.to_ascii_lowercase()),
+            );
+        }
+        if self.name.is_empty() {
+            problems
+                .push("metadata.name: Required value: name or generateName is required".to_owned());
+        }
+        problems
+    }
 }
 
 /// One entry of `ownerReferences`.

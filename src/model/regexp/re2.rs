@@ -65,6 +65,26 @@ const MAX_HEIGHT: u32 = 1000;
 const MAX_COUNT: u32 = 1000;
 
 impl Node {
+    /// How many places of the pattern the engine can be at for one byte, about. Literals count little: few of them fit a
+    /// text at once.
+    pub(super) fn steps(&self) -> u64 {
+        match &self.kind {
+            Kind::Empty | Kind::Look(_) => 0,
+            Kind::Literal { text, .. } => text.len() as u64 / 8,
+            Kind::Class { .. } => 2,
+            Kind::Any { .. } => 4,
+            Kind::Concat(nodes) | Kind::Alternate(nodes) => {
+                let steps = nodes.iter().map(Self::steps);
+                steps.fold(0, u64::saturating_add)
+            }
+            Kind::Group(_, node) => node.steps(),
+            Kind::Repeat { node, min, max, .. } => {
+                let times = u64::from(max.unwrap_or(min + 1).max(1));
+                node.steps().saturating_add(1).saturating_mul(times)
+            }
+        }
+    }
+
     fn leaf(kind: Kind) -> Self {
         Self {
             kind,

@@ -1,6 +1,7 @@
 //! Replacement templates (`$1`, `${name}`) as Go's `regexp.Expand` reads them. The `regex` crate's own expansion differs.
 
 use super::Regexp;
+use crate::model::bounds::Exceeded;
 
 /// A template, read for one pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,16 +52,25 @@ impl Template {
         }
     }
 
-    /// Appends the template, filled in.
-    pub(super) fn expand<'v>(&self, out: &mut String, group: impl Fn(usize) -> Option<&'v str>) {
+    /// Appends the template, filled in, unless `out` would grow beyond `limit` bytes.
+    pub(super) fn expand<'v>(
+        &self,
+        out: &mut String,
+        limit: usize,
+        group: impl Fn(usize) -> Option<&'v str>,
+    ) -> Result<(), Exceeded> {
         for part in &self.0 {
-            match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Groups(groups) => {
-                    out.push_str(groups.iter().find_map(|at| group(*at)).unwrap_or_default());
-                }
+            let text = match part {
+                Part::Text(text) => text,
+                Part::Groups(groups) => groups.iter().find_map(|at| group(*at)).unwrap_or_default(),
+            };
+            let bytes = out.len() + text.len();
+            if bytes > limit {
+                return Err(Exceeded::Value { bytes, limit });
             }
+            out.push_str(text);
         }
+        Ok(())
     }
 }
 

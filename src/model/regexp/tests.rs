@@ -8,6 +8,7 @@ impl Regexp {
         Self {
             pattern: Text::from(pattern),
             matcher: Matcher::Engine(compile(&parsed.root).unwrap()),
+            steps: 1,
             names: parsed.names.into(),
         }
     }
@@ -19,7 +20,8 @@ impl Regexp {
     fn all(&self, value: &str) -> Option<String> {
         let template = Template::new("$0|$1|$2|$3", self);
         let mut out = String::new();
-        self.expand(value, &mut [(&template, &mut out)])
+        self.expand(value, &mut [(&template, &mut out)], 1 << 20)
+            .unwrap()
             .then_some(out)
     }
 }
@@ -130,7 +132,15 @@ fn templates_are_gos() {
         ("$0", "x"),
     ] {
         let mut out = String::new();
-        assert!(regexp.expand("x", &mut [(&Template::new(template, &regexp), &mut out)]));
+        assert!(
+            regexp
+                .expand(
+                    "x",
+                    &mut [(&Template::new(template, &regexp), &mut out)],
+                    100
+                )
+                .unwrap()
+        );
         assert_eq!(out, want, "{template}");
     }
 }
@@ -138,7 +148,11 @@ fn templates_are_gos() {
 #[test]
 fn every_match_is_replaced() {
     let regexp = Regexp::new("foo)|(bar").unwrap();
-    let replaced = |value| regexp.replace_all(value, &Template::new("<$0>", &regexp));
+    let replaced = |value| {
+        regexp
+            .replace_all(value, &Template::new("<$0>", &regexp), 100)
+            .unwrap()
+    };
     assert_eq!(replaced("foo_bar").as_deref(), Some("<foo>_<bar>"));
     assert_eq!(replaced("x"), None);
 }
@@ -184,6 +198,6 @@ proptest! {
         let (plain, engine) = (Regexp::new(&pattern).unwrap(), Regexp::engine(&pattern));
         prop_assert_eq!(plain.all(&value), engine.all(&value), "{}", pattern);
         let template = Template::new("<$1>", &plain);
-        prop_assert_eq!(plain.replace_all(&value, &template), engine.replace_all(&value, &template));
+        prop_assert_eq!(plain.replace_all(&value, &template, 1000), engine.replace_all(&value, &template, 1000));
     }
 }

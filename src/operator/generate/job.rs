@@ -1,4 +1,4 @@
-//! One job (spec 4.4 to 4.6, 4.11).
+//! One job (prometheus-operator: pkg/prometheus/promcfg.go, generateServiceMonitorConfig, generatePodMonitorConfig).
 
 use super::super::Kind;
 use super::super::context::Context;

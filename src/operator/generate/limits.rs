@@ -1,4 +1,5 @@
-//! Limits: a monitor's own, the enforced ones, and the global ones that jobs inherit (spec 4.11, 5.1).
+//! Limits: a monitor's own, the enforced ones, and the global ones that jobs inherit
+//! (prometheus-operator: pkg/prometheus/promcfg.go, AddLimitsToYAML).
 
 use super::super::context::Context;
 use super::super::monitor::Monitor;

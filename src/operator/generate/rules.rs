@@ -1,4 +1,5 @@
-//! The relabeling rules of a job, in upstream's order (spec 4.5, 4.6).
+//! The relabeling rules of a job, in upstream's order
+//! (prometheus-operator: pkg/prometheus/promcfg.go, generateServiceMonitorConfig, generatePodMonitorConfig).
 
 use super::super::Kind;
 use super::super::context::{Context, labels};

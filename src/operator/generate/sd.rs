@@ -1,4 +1,5 @@
-//! `kubernetes_sd_configs` of a job (spec 4.3).
+//! `kubernetes_sd_configs` of a job
+//! (prometheus-operator: pkg/prometheus/promcfg.go, generateK8SSDConfig).
 
 use super::super::Kind;
 use super::super::context::Context;
@@ -65,8 +66,8 @@ fn namespaces<'a>(cx: &Context<'_>, monitor: &'a Monitor<'a>) -> Option<Tree<'a>
     }
 }
 
-/// Upstream looks the references up in the monitor's namespace, though it loaded them from the settings' (spec chapter 9,
-/// A1): elsewhere they come out empty.
+/// Upstream looks the references up in the monitor's namespace, though it loaded them from the settings':
+/// elsewhere they come out empty (prometheus-operator: pkg/prometheus/promcfg.go, generateK8SSDConfig).
 fn api_server<'a>(http: &mut Http<'a>, pairs: &mut Pairs<'a>) {
     let cx = http.cx;
     let Some(server) = &cx.spec.apiserver_config else {

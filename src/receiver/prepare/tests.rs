@@ -1,12 +1,14 @@
 use super::*;
 use crate::kube::Tuning;
+use crate::monitoring::Definitions;
 use crate::receiver::monitors::Scope;
 use crate::receiver::parts;
 use crate::receiver::settings::Source;
 use crate::rt::clock::SystemClock;
 use crate::rt::stop::{self, Stopper};
 use crossbeam_channel::{Receiver, bounded};
-use std::fmt::Write;
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
 use tempfile::TempDir;
 
 /// A preparer whose API server is a folder.
@@ -40,7 +42,9 @@ impl Rig {
         });
         let (changed, changes) = bounded(1);
         let (stopper, stopped) = stop::pair();
-        let monitors = Monitors::subscribe(&informers, Scope::default(), &changed).unwrap();
+        let definitions = Some(Definitions::vendored());
+        let monitors =
+            Monitors::subscribe(&informers, Scope::default(), definitions, &changed).unwrap();
         let preparer = Preparer {
             settings: Arc::new(settings),
             next_settings: Arc::default(),
@@ -68,19 +72,40 @@ impl Rig {
 
     /// Writes a monitor with an endpoint for each port.
     fn write(&self, kind: &str, name: &str, ports: &[&str]) {
-        let endpoints = match kind {
+        let ports = ports.iter().map(|port| format!("port: '{port}'"));
+        let ports: Vec<_> = ports.collect();
+        self.write_endpoints(kind, name, &ports);
+    }
+
+    /// Writes a monitor with these endpoints.
+    fn write_endpoints(&self, kind: &str, name: &str, endpoints: &[impl Display]) {
+        let list = match kind {
             "PodMonitor" => "podMetricsEndpoints",
             _ => "endpoints",
         };
         let mut text = format!(
             "apiVersion: monitoring.coreos.com/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: shop}}\n\
-             spec:\n  selector: {{}}\n  {endpoints}:\n"
+             spec:\n  selector: {{}}\n  {list}:\n"
         );
-        for port in ports {
-            writeln!(text, "  - port: '{port}'").unwrap();
+        for endpoint in endpoints {
+            writeln!(text, "  - {{{endpoint}}}").unwrap();
         }
-        let path = self.folder.path().join(format!("{kind}-{name}.yaml"));
+        self.write_file(&format!("{kind}-{name}"), &text);
+    }
+
+    fn write_file(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(format!("{name}.yaml"));
         std::fs::write(path, text).unwrap();
+    }
+
+    /// Builds everything anew with other folders for monitors' files.
+    fn with_monitor_files(&mut self, folders: &[&str]) -> Loaded {
+        let settings = Settings {
+            monitor_files: folders.iter().map(|&folder| folder.into()).collect(),
+            ..Settings::clone(&self.preparer.settings)
+        };
+        self.preparer.take_over(settings).unwrap();
+        self.preparer.prepare().unwrap().loaded
     }
 
     /// Prepares until what the folder holds is there.
@@ -184,6 +209,38 @@ fn one_change_costs_one_job() {
 }
 
 #[test]
+fn a_monitor_that_wants_too_much_is_rejected_alone() {
+    let mut rig = Rig::new(None);
+    let settings = Settings {
+        max_monitor_bytes: 8000,
+        ..Settings::clone(&rig.preparer.settings)
+    };
+    rig.preparer.settings = Arc::new(settings);
+    rig.write("ServiceMonitor", "good", &["a", "b"]);
+    rig.write("ServiceMonitor", "large", &["a"; 50]);
+    rig.write_endpoints("ServiceMonitor", "often", &["port: a, interval: 99ms"]);
+    let loaded = rig.prepare_until(|loaded| loaded.jobs.len() == 2 && loaded.rejected.len() == 2);
+    assert_eq!(
+        names(&loaded),
+        ["serviceMonitor/shop/good/0", "serviceMonitor/shop/good/1"]
+    );
+    let reasons: Vec<_> = loaded
+        .rejected
+        .iter()
+        .map(|rejected| rejected.rejection.to_string())
+        .collect();
+    let starts = |start: &str| reasons.iter().any(|reason| reason.starts_with(start));
+    let large = "ServiceMonitor shop/large: the configuration of endpoints 0 to ";
+    let often = "ServiceMonitor shop/often: endpoint 0: scrape interval 99ms is shorter than the 100ms of --min-scrape-interval";
+    assert!(starts(large) && starts(often), "{reasons:?}");
+    assert!(
+        reasons
+            .iter()
+            .any(|reason| reason.contains(" of 50 takes "))
+    );
+}
+
+#[test]
 fn unusable_settings_cost_nothing_of_the_good_ones() {
     let mut rig = Rig::new(Some("prometheus/m/k8s"));
     let settings = |rig: &Rig, more: &str| {
@@ -199,4 +256,251 @@ fn unusable_settings_cost_nothing_of_the_good_ones() {
     settings(&rig, ", additionalScrapeConfigs: {name: none, key: jobs}");
     let bad = rig.prepare_until(|loaded| loaded.settings_trouble.is_some());
     assert_eq!(fresh(&good, &bad), (0, Vec::new()));
+}
+
+/// Reasons of rejections by the name of the monitor.
+fn rejections(loaded: &Loaded) -> BTreeMap<&str, &str> {
+    let rejected = loaded.rejected.iter().map(|rejected| &rejected.rejection);
+    rejected.map(|it| (&*it.name, &*it.reason)).collect()
+}
+
+#[test]
+fn monitors_name_files_only_in_the_folders_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo").display().to_string();
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let mut rig = Rig::new(None);
+    let (inside, outside) = (
+        "bearerTokenFile: /etc/prometheus/certs/token",
+        "the file /opt/a lies outside of the folders in which monitors may name files",
+    );
+    let cases = [
+        (
+            "account",
+            "bearerTokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token",
+            "",
+        ),
+        ("secret", "bearerTokenFile: /etc/prometheus/secrets/a/b", ""),
+        (
+            "map",
+            "bearerTokenFile: /etc/prometheus/configmaps//a/./b",
+            "",
+        ),
+        (
+            "environ",
+            "bearerTokenFile: /proc/self/environ",
+            "bearerTokenFile: the file /proc/self/environ lies",
+        ),
+        (
+            "relative",
+            "bearerTokenFile: token",
+            "bearerTokenFile: the file token lies",
+        ),
+        (
+            "above",
+            "bearerTokenFile: /etc/prometheus/secrets/../../shadow",
+            "the file /etc/prometheus/secrets/../../shadow lies",
+        ),
+        (
+            "beside",
+            "bearerTokenFile: /etc/prometheus/secretsx/a",
+            "the file /etc/prometheus/secretsx/a lies",
+        ),
+        (
+            "ca",
+            "tlsConfig: {caFile: /opt/a}",
+            "endpoint 1: tlsConfig.caFile: ",
+        ),
+        (
+            "cert",
+            "tlsConfig: {certFile: /opt/a, keyFile: /etc/prometheus/certs/k}",
+            "tlsConfig.certFile: ",
+        ),
+        (
+            "key",
+            "tlsConfig: {certFile: /etc/prometheus/certs/c, keyFile: /opt/a}",
+            outside,
+        ),
+        (
+            "zero",
+            "tlsConfig: {caFile: /dev/zero}",
+            "--monitor-files any",
+        ),
+        (
+            "fifo",
+            &format!("tlsConfig: {{caFile: {fifo}}}"),
+            "--monitor-files FOLDER",
+        ),
+    ];
+    for (name, endpoint, _) in &cases {
+        rig.write_endpoints("ServiceMonitor", name, &[inside, endpoint]);
+    }
+    let loaded = rig.prepare_until(|loaded| loaded.monitors.len() == cases.len());
+    let reasons = rejections(&loaded);
+    for (name, endpoint, want) in &cases {
+        let reason = reasons.get(name).copied().unwrap_or_default();
+        assert!(
+            reason.contains(want) && want.is_empty() == reason.is_empty(),
+            "{endpoint}: {reason}"
+        );
+    }
+
+    // With further folders, and with all.
+    let loaded = rig.with_monitor_files(&["/opt", "/proc/self"]);
+    let reasons = rejections(&loaded);
+    assert!(
+        !reasons.contains_key("environ") && reasons.contains_key("zero"),
+        "{reasons:?}"
+    );
+    let ca = reasons.get("ca").unwrap();
+    assert!(
+        ca.contains("/opt/a") && !ca.contains("lies outside"),
+        "{ca}"
+    );
+    let loaded = rig.with_monitor_files(&["any"]);
+    let reasons = rejections(&loaded);
+    assert!(
+        !reasons.contains_key("relative") && !reasons.contains_key("above"),
+        "{reasons:?}"
+    );
+    for (name, want) in [("zero", "is a device, "), ("fifo", "is a FIFO, ")] {
+        let reason = reasons.get(name).unwrap();
+        assert!(
+            reason.contains(want) && reason.contains("a regular file is expected"),
+            "{reason}"
+        );
+    }
+    // What was allowed for a while is not any longer.
+    let loaded = rig.with_monitor_files(&[]);
+    assert!(rejections(&loaded).contains_key("environ"));
+}
+
+#[test]
+fn scrape_classes_name_files_everywhere() {
+    let mut rig = Rig::new(Some("prometheus/m/k8s"));
+    rig.write_file(
+        "k8s",
+        "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: k8s, namespace: m}\n\
+         spec: {serviceMonitorSelector: {}, serviceMonitorNamespaceSelector: {}, \
+         scrapeClasses: [{name: c, default: true, authorization: {credentialsFile: /opt/token}}]}\n",
+    );
+    rig.write("ServiceMonitor", "class", &["a"]);
+    rig.write_endpoints(
+        "ServiceMonitor",
+        "own",
+        &["tlsConfig: {caFile: /opt/token}"],
+    );
+    let loaded = rig.prepare_until(|loaded| loaded.monitors.len() == 2);
+    let reasons = rejections(&loaded);
+    assert_eq!(names(&loaded), ["serviceMonitor/shop/class/0"]);
+    assert!(reasons["own"].contains("tlsConfig.caFile: "), "{reasons:?}");
+}
+
+#[test]
+fn line_breaks_at_the_end_of_secrets_are_cut() {
+    let mut rig = Rig::new(None);
+    let secret = |token: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: s, namespace: shop}}\n\
+             stringData: {{token: {token:?}, user: \"u\\n\", windows: \"p w\\r\\n\", blank: \"b \", lines: \"a\\nb\\n\", \
+             breaks: \"\\n\", zero: \"a\\0b\"}}\n"
+        )
+    };
+    rig.write_file("s", &secret("t\n"));
+    let good = [
+        "bearerTokenSecret: {name: s, key: token}",
+        "authorization: {type: Token, credentials: {name: s, key: token}}",
+        "basicAuth: {username: {name: s, key: user}, password: {name: s, key: windows}}",
+        "basicAuth: {username: {name: s, key: blank}, password: {name: s, key: lines}}",
+        "oauth2: {clientId: {secret: {name: s, key: user}}, clientSecret: {name: s, key: token}, tokenUrl: 'http://h/t'}",
+        "proxyUrl: 'http://h', proxyConnectHeader: {X: [{name: s, key: blank}, {name: s, key: token}]}",
+        "bearerTokenSecret: {name: s, key: blank}",
+    ];
+    rig.write_endpoints("ServiceMonitor", "good", &good);
+    rig.write_endpoints("PodMonitor", "good", &good[..1]);
+    let bad = [
+        (
+            "bearer",
+            "bearerTokenSecret: {name: s, key: lines}",
+            "bearerTokenSecret: secret shop/s key \"lines\" holds the byte 0x0a",
+        ),
+        (
+            "kind",
+            "authorization: {credentials: {name: s, key: zero}}",
+            "authorization.credentials: secret shop/s key \"zero\" holds the byte 0x00",
+        ),
+        (
+            "empty",
+            "basicAuth: {username: {name: s, key: user}, password: {name: s, key: breaks}}",
+            "basicAuth.password: secret shop/s key \"breaks\" holds nothing but line breaks",
+        ),
+        (
+            "proxy",
+            "proxyUrl: 'http://h', proxyConnectHeader: {X: [{name: s, key: lines}]}",
+            "proxyConnectHeader: secret shop/s key \"lines\"",
+        ),
+    ];
+    for (name, endpoint, _) in bad {
+        rig.write_endpoints("ServiceMonitor", name, &[endpoint]);
+    }
+    let loaded = rig.prepare_until(|loaded| loaded.monitors.len() == 6 && loaded.jobs.len() == 8);
+    let http = |name: &str| {
+        let mut jobs = loaded.jobs.iter();
+        let job = jobs.find(|job| *job.name == *name).unwrap();
+        crate::http::config::Config::clone(&job.scrape.config.http)
+    };
+    let credentials = |name| http(name).authorization.unwrap().credentials;
+    let basic = |name| {
+        let basic = http(name).basic_auth.unwrap();
+        (
+            basic.username.to_string(),
+            basic.password.expose().to_owned(),
+        )
+    };
+    assert_eq!(credentials("podMonitor/shop/good/0").expose(), "t");
+    assert_eq!(credentials("serviceMonitor/shop/good/0").expose(), "t");
+    assert_eq!(credentials("serviceMonitor/shop/good/1").expose(), "t");
+    assert_eq!(credentials("serviceMonitor/shop/good/6").expose(), "b ");
+    assert_eq!(
+        basic("serviceMonitor/shop/good/2"),
+        ("u".into(), "p w".into())
+    );
+    assert_eq!(
+        basic("serviceMonitor/shop/good/3"),
+        ("b ".into(), "a\nb".into())
+    );
+    let oauth2 = http("serviceMonitor/shop/good/4").oauth2.unwrap();
+    assert_eq!(
+        (&*oauth2.client_id, oauth2.client_secret.expose()),
+        ("u", "t")
+    );
+    let headers = http("serviceMonitor/shop/good/5").proxy.connect_header;
+    assert_eq!(
+        headers["X"].iter().map(|v| v.expose()).collect::<Vec<_>>(),
+        ["b ", "t"]
+    );
+    let reasons = rejections(&loaded);
+    for (name, _, want) in bad {
+        assert!(reasons[name].contains(want), "{}", reasons[name]);
+        assert!(
+            reasons[name].starts_with("endpoint 0: "),
+            "{}",
+            reasons[name]
+        );
+    }
+
+    // Once per change, whoever uses it.
+    let cut = rig.preparer.memory.cut.clone();
+    let fields: Vec<_> = cut.keys().map(ToString::to_string).collect();
+    assert_eq!(
+        fields
+            .iter()
+            .filter(|f| f.starts_with("bearerTokenSecret: "))
+            .count(),
+        1,
+        "{fields:?}"
+    );
+    rig.with_monitor_files(&["/opt"]);
+    assert_eq!(rig.preparer.memory.cut, cut);
 }

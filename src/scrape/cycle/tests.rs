@@ -5,6 +5,7 @@ use crate::config::{Limits, ScrapeConfig};
 use crate::http::client::{Client, Surroundings};
 use crate::http::{config::Config, proxy, tls};
 use crate::model::batch::TargetOutput;
+use crate::model::bounds::Bounds;
 use crate::model::group::{RawLabels, TargetGroup};
 use crate::model::labels::{Interner, Labels, Text};
 use crate::model::name::{EscapingScheme, ValidationScheme};
@@ -90,6 +91,7 @@ struct Scraper {
     worker: Worker,
     clock: Arc<ManualClock>,
     delivered: Delivered,
+    deadline: Instant,
 }
 
 impl Scraper {
@@ -98,6 +100,10 @@ impl Scraper {
     }
 
     fn with(config: ScrapeConfig) -> Self {
+        Self::bounded(config, Bounds::default())
+    }
+
+    fn bounded(config: ScrapeConfig, bounds: Bounds) -> Self {
         let config = Arc::new(config);
         let around = Surroundings {
             files: Arc::new(MemoryFiles::default()),
@@ -111,14 +117,17 @@ impl Scraper {
             targets: vec![RawLabels::new([address])],
             ..TargetGroup::default()
         });
-        let target = sync(&config, &[group], &mut Interner::new())
+        let target = sync(&config, &[group], &Bounds::default(), &mut Interner::new())
             .active
             .remove(0);
         let job = Job::new(
             config,
             client,
             Labels::empty(),
-            Options::default(),
+            Options {
+                bounds,
+                ..Options::default()
+            },
             Arc::<Counters>::default(),
             None,
         );
@@ -128,6 +137,7 @@ impl Scraper {
             target,
             state: TargetState::new(Arc::new(job), Box::new(delivered.clone())),
             worker: Worker::new(Arc::clone(&clock) as _, Gate::new(1), Arc::default()),
+            deadline: clock.now() + Duration::from_secs(1 << 30),
             clock,
             delivered,
         }
@@ -146,8 +156,15 @@ impl Scraper {
         let slot = self.clock.unix_ms();
         worker.collected.begin(&state.table, &state.cache);
         worker.page = page.into();
-        let (counts, appended) =
-            append_page(target, state, worker, slot, &mut AcceptAll, content_type);
+        let (counts, appended) = append_page(
+            target,
+            state,
+            worker,
+            slot,
+            &mut AcceptAll,
+            content_type,
+            self.deadline,
+        );
         if appended.is_err() {
             worker.collected.roll_back(state.table.rows().len());
             append_nothing(target, state, worker, slot, &mut AcceptAll);
@@ -228,6 +245,76 @@ fn limits_hold_before_labels_are_multiplied() {
         assert_eq!(it.state.table().rows().len() as u64, samples);
         assert!(it.delivered.0.lock().is_empty());
     }
+}
+
+/// Small bounds, so that small pages exceed them.
+const SMALL: Bounds = Bounds {
+    label_value: 20,
+    labels: 60,
+    attributes: 4,
+    page: 200,
+    min_interval: Duration::ZERO,
+};
+
+#[test]
+fn what_a_page_may_hold_is_bounded() {
+    let rows = |n: usize| {
+        (0..n)
+            .map(|i| format!("m{{l=\"{i}\"}} 1\n"))
+            .collect::<String>()
+    };
+    for (page, want) in [
+        ("m{l=\"twenty bytes are all..\"} 1\n".to_owned(), "series of \"m\": a label of 22 bytes (maxLabelBytes: 20)"),
+        (
+            "m{a=\"0123456789\",b=\"0123456789\",c=\"0123456789\",d=\"0123456789\",e=\"0123456789\"} 1\n".to_owned(),
+            "series of \"m\": labels of 81 bytes in all (maxLabelsBytes: 60)",
+        ),
+        ("target_info{a=\"1\",b=\"2\"} 1\n".to_owned(), "target_info has 5 labels (maxAttributes: 4)"),
+        ("# HELP a a text that is too long\na 1\n".to_owned(), "HELP of a: a label of 23 bytes (maxLabelBytes: 20)"),
+        (rows(50), "the labels of its series take more than 400 bytes (twice maxPageBytes)"),
+    ] {
+        let mut it = Scraper::bounded(config(), SMALL);
+        let (_, error) = it.scrape_as(page.as_bytes(), "text/plain");
+        assert_eq!(error.as_deref(), Some(want));
+        assert_eq!(it.scrape_as(b"m{a=\"1\"} 1\n", "text/plain"), (1, None), "the next page is read");
+    }
+}
+
+#[test]
+fn an_exemplar_with_too_many_labels_is_dropped_and_counted() {
+    let mut it = Scraper::bounded(config(), SMALL);
+    let page =
+        b"# TYPE a counter\na_total 1 # {a=\"1\",b=\"2\",c=\"3\",d=\"4\",e=\"5\"} 1\n# EOF\n";
+    let (n, error) = it.scrape_as(page, "application/openmetrics-text");
+    assert_eq!((n, error), (1, None));
+    let dropped = &it.state.job.counters.exemplar_too_large;
+    assert_eq!(dropped.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert!(it.worker.collected.extras.exemplars.is_empty());
+}
+
+#[test]
+fn reading_stops_at_the_deadline() {
+    let page: String = (0..60_000).map(|i| format!("m{{l=\"{i}\"}} 1\n")).collect();
+    let mut it = Scraper::new();
+    it.deadline = it.clock.now();
+    let (n, error) = it.scrape_as(page.as_bytes(), "text/plain");
+    assert_eq!(n, LOOK / 256);
+    let want = "the page takes too long to read: 16384 samples until the timeout of 10s";
+    assert_eq!(error.as_deref(), Some(want));
+}
+
+/// Each line says something new of the family, and each copies what is known of it: so many that a search for each
+/// would not end.
+#[test]
+fn a_family_that_changes_on_every_line() {
+    let mut page = String::new();
+    for i in 0..20_000 {
+        let kind = if i % 2 == 0 { "gauge" } else { "counter" };
+        page += &format!("# TYPE m{i} gauge\n# TYPE a {kind}\na{{l=\"{i}\"}} {i}\n");
+    }
+    let mut it = Scraper::new();
+    assert_eq!(it.scrape_as(page.as_bytes(), "text/plain"), (20_000, None));
+    assert_eq!(it.state.table().families().len(), 20_000 + 20_000);
 }
 
 #[test]

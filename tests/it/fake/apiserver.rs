@@ -21,14 +21,49 @@ pub fn start(script: impl Fn(&Asked, bool, usize) -> Reply + Send + Sync + 'stat
             *count += 1;
             *count - 1
         };
-        script(asked, is_watch, nth)
+        typed(script(asked, is_watch, nth), asked.path())
     })
+}
+
+const PODS: &str = r#"{"kind":"PodList","apiVersion":"v1","#;
+
+/// A list of [`list`] as one of the kind that the path asks for: clients take no other.
+fn typed(reply: Reply, path: &str) -> Reply {
+    let path = path.split('?').next().unwrap_or_default();
+    let parts: Vec<_> = path.split('/').collect();
+    let api_version = match parts.as_slice() {
+        [_, "apis", group, version, ..] => format!("{group}/{version}"),
+        _ => "v1".to_owned(),
+    };
+    let kind = match parts.last().copied().unwrap_or_default() {
+        "servicemonitors" => "ServiceMonitor",
+        "podmonitors" => "PodMonitor",
+        "prometheuses" => "Prometheus",
+        "prometheusagents" => "PrometheusAgent",
+        "services" => "Service",
+        "endpoints" => "Endpoints",
+        "endpointslices" => "EndpointSlice",
+        "namespaces" => "Namespace",
+        "nodes" => "Node",
+        _ => return reply,
+    };
+    let Reply::Bytes(bytes) = &reply else {
+        return reply;
+    };
+    let text = String::from_utf8_lossy(bytes);
+    match text.split_once(PODS) {
+        Some((_, rest)) => {
+            let head = format!(r#"{{"kind":"{kind}List","apiVersion":"{api_version}","#);
+            json(200, "", &format!("{head}{rest}"))
+        }
+        None => reply,
+    }
 }
 
 /// A page of a list; `next` is the continue token.
 pub fn list(version: &str, next: &str, items: &[&str]) -> Reply {
     let body = format!(
-        r#"{{"kind":"PodList","apiVersion":"v1","metadata":{{"resourceVersion":"{version}","continue":"{next}"}},"items":[{}]}}"#,
+        r#"{PODS}"metadata":{{"resourceVersion":"{version}","continue":"{next}"}},"items":[{}]}}"#,
         items.join(",")
     );
     json(200, "", &body)
@@ -102,4 +137,43 @@ pub fn watch(events: &[String], then: Then) -> Reply {
             Reply::BytesThenClose(bytes)
         }
     }
+}
+
+/// Whether an API server takes this Event (kubernetes: pkg/apis/core/validation/events.go): its name, or what a name is
+/// made from, is a subdomain; it stands where its object does; lengths.
+pub fn takes_event(body: &str) -> bool {
+    let event: serde_json::Value = serde_json::from_str(body).unwrap();
+    let text = |pointer: &str| {
+        event
+            .pointer(pointer)
+            .and_then(|v| v.as_str())
+            .unwrap_or("")
+    };
+    let is_subdomain = |name: &str| {
+        let is_part = |part: &str| {
+            let inner = part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            inner && !part.is_empty() && !part.starts_with('-') && !part.ends_with('-')
+        };
+        name.len() <= 253 && name.split('.').all(is_part)
+    };
+    let name = match (text("/metadata/name"), text("/metadata/generateName")) {
+        ("", prefix) => prefix.strip_suffix('-').unwrap_or(prefix).to_owned(),
+        (name, _) => name.to_owned(),
+    };
+    let fits = |pointer: &str, most: usize| (1..=most).contains(&text(pointer).len());
+    is_subdomain(&name)
+        && text("/metadata/namespace") == text("/regarding/namespace")
+        && ["Normal", "Warning"].contains(&text("/type"))
+        && [
+            "/reportingController",
+            "/reportingInstance",
+            "/action",
+            "/reason",
+        ]
+        .iter()
+        .all(|pointer| fits(pointer, 128))
+        && text("/note").len() <= 1024
+        && text("/eventTime").ends_with('Z')
 }

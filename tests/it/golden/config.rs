@@ -8,10 +8,10 @@ use prometheus_operator_receiver::config::{
 };
 use prometheus_operator_receiver::http::client::{Client, Surroundings};
 use prometheus_operator_receiver::http::config as http;
-use prometheus_operator_receiver::model::duration;
 use prometheus_operator_receiver::model::labels::Labels;
 use prometheus_operator_receiver::model::name::ValidationScheme;
 use prometheus_operator_receiver::model::relabel::{RelabelRules, Rule};
+use prometheus_operator_receiver::model::{duration, size};
 use prometheus_operator_receiver::rt::files::{Disk, Files};
 use prometheus_operator_receiver::wire::yaml::resolve::looks_typed;
 use prometheus_operator_receiver::wire::yaml::{self, Data, Node, Style};
@@ -98,18 +98,18 @@ fn fields_and_text(case: &Path, loaded: &Config, want: Value) -> Result<(), Stri
         json!({"global": all.remove("global"), "scrape_configs": all.remove("scrape_configs")})
     };
     json::compare(&sections(&ours), &sections(&want)).map_err(|what| format!("printed: {what}"))?;
-    loads_again(case, loaded, &ours)
+    let root = Root(case.parent().unwrap().to_owned());
+    loads_again(&root, loaded, &ours)
 }
 
 /// What is printed loads to the same, as a document and job by job (but for secrets, which are hidden).
-fn loads_again(case: &Path, loaded: &Config, text: &str) -> Result<(), String> {
+pub fn loads_again(files: &dyn Files, loaded: &Config, text: &str) -> Result<(), String> {
     if !is_faithful(loaded) {
         return Ok(());
     }
-    let root = Root(case.parent().unwrap().to_owned());
     let cx = Context {
         path: "prometheus.yml",
-        files: &root,
+        files,
         env: &|_| None,
     };
     let again = config::load(text.as_bytes(), &cx)
@@ -138,27 +138,38 @@ fn loads_again(case: &Path, loaded: &Config, text: &str) -> Result<(), String> {
 }
 
 /// Whether the printed form says everything: a `null` document has no scheme, a `$` in a label would be expanded once more,
-/// and empty values whose default is another are left out, as upstream.
+/// empty values whose default is another are left out, and negative sizes of several units, empty label names, patterns and URLs
+/// that look like null are not read as they are written, all as upstream.
 fn is_faithful(config: &Config) -> bool {
     let global = &config.global;
     let dollar = global
         .external_labels
         .iter()
         .any(|(_, value)| value.contains('$'));
-    let has_zero = |sd: &SdConfig| match sd {
+    let is_null = |text: &str| matches!(text, "~" | "null");
+    let is_lost = |sd: &SdConfig| match sd {
         SdConfig::File(sd) => sd.refresh_interval.is_zero(),
         SdConfig::Http(sd) => sd.refresh_interval.is_zero(),
-        SdConfig::Kubernetes(_) | SdConfig::Static(_) => false,
+        SdConfig::Kubernetes(sd) => sd.api_server.as_deref().is_some_and(is_null),
+        SdConfig::Static(groups) => groups.iter().any(|group| group.labels.get("").is_some()),
     };
-    let has_null = |rule: &Rule| rule.source_labels.iter().any(|name| name.is_empty());
+    let has_null = |rule: &Rule| {
+        is_null(rule.pattern()) || rule.source_labels.iter().any(|name| name.is_empty())
+    };
+    let is_size = |size: i64| size::parse(&size::format(size)) == Ok(size);
     let job_is_faithful = |job: &Arc<ScrapeConfig>| {
         !job.metrics_path.is_empty()
             && !job.scheme.is_empty()
-            && !job.discovery.iter().any(has_zero)
+            && is_size(job.limits.body_size)
+            && !job.discovery.iter().any(is_lost)
+            && !job.http.proxy.url.as_deref().is_some_and(is_null)
             && !job.target_rules.rules().any(has_null)
             && !job.metric_rules.rules().any(has_null)
     };
-    global.validation_scheme.is_some() && !dollar && config.jobs.iter().all(job_is_faithful)
+    global.validation_scheme.is_some()
+        && is_size(global.limits.body_size)
+        && !dollar
+        && config.jobs.iter().all(job_is_faithful)
 }
 
 /// A tree of texts, in which plain words of another type have a mark.
@@ -187,11 +198,14 @@ fn tree(node: &Node<'_>) -> Value {
 struct Root(PathBuf);
 
 impl Files for Root {
-    fn read(&self, path: &str) -> io::Result<Arc<[u8]>> {
-        std::fs::read(self.0.join(path)).map(Arc::from)
+    fn read(&self, path: &str, at_most: u64) -> io::Result<Arc<[u8]>> {
+        Disk.read(&self.0.join(path).to_string_lossy(), at_most)
     }
 
     fn glob(&self, pattern: &str) -> io::Result<Vec<String>> {
+        if pattern.is_empty() {
+            return Ok(Vec::new());
+        }
         let root = format!("{}/", self.0.display());
         let found = Disk.glob(&format!("{root}{pattern}"))?;
         Ok(found

@@ -60,8 +60,9 @@ impl Input {
         let mut settings = settings(&objects, &options)?;
         apply(&options, &mut settings.features);
         let (mut snapshot, mut assets) = (Snapshot::default(), Assets::default());
+        // Three cases hold what only the definitions of older versions let through.
         for object in &objects {
-            let _ = snapshot.add(object) || assets.add(object);
+            let _ = snapshot.add(object, None) || assets.add(object);
         }
         snapshot.complete_namespaces(&settings.namespace);
         snapshot.restrict(&options.allow_namespaces, &options.deny_namespaces);

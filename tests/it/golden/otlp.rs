@@ -10,6 +10,7 @@ use prometheus_operator_receiver::config::{
 use prometheus_operator_receiver::http::client::{Client, Surroundings};
 use prometheus_operator_receiver::http::{proxy, tls};
 use prometheus_operator_receiver::model::batch::{Batch, TargetOutput};
+use prometheus_operator_receiver::model::bounds::Bounds;
 use prometheus_operator_receiver::model::group::{RawLabels, TargetGroup};
 use prometheus_operator_receiver::model::labels::Interner;
 use prometheus_operator_receiver::pdata::{Metrics, write_json};
@@ -241,7 +242,12 @@ impl<'a> Run<'a> {
             job.fallback_protocol
                 .get_or_insert(ScrapeProtocol::PrometheusText0_0_4);
             let groups = groups(&job, file_groups);
-            let targets = sync(&Arc::new(job.clone()), &groups, &mut Interner::new());
+            let targets = sync(
+                &Arc::new(job.clone()),
+                &groups,
+                &Bounds::default(),
+                &mut Interner::new(),
+            );
             let job = self.job(config, job);
             job.note_sync(&targets);
             for target in targets.active {

@@ -13,10 +13,10 @@ use serde_json::{Map, Value};
 use std::path::Path;
 
 /// Numbers that a seed determines (splitmix64).
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -28,7 +28,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
 
@@ -36,7 +36,7 @@ impl Random {
         self.below(100) < chance
     }
 
-    fn of<T: Clone>(&mut self, items: &[T]) -> T {
+    pub(crate) fn of<T: Clone>(&mut self, items: &[T]) -> T {
         items[self.below(items.len())].clone()
     }
 

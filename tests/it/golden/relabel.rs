@@ -2,6 +2,7 @@
 
 use super::{Outcome, Verdict};
 use prometheus_operator_receiver::config::{Loader, Stage};
+use prometheus_operator_receiver::model::bounds::{Bounds, Work};
 use prometheus_operator_receiver::model::labels::LabelsBuilder;
 use prometheus_operator_receiver::model::name::ValidationScheme;
 use prometheus_operator_receiver::model::regexp;
@@ -74,7 +75,9 @@ fn run(entry: &Node<'_>) -> (Value, bool) {
                 bounded,
             );
         }
-        Some(Ok(rules)) => rules.apply(&mut labels),
+        Some(Ok(rules)) => rules
+            .apply(&mut labels, &mut Work::of(&Bounds::default(), u64::MAX))
+            .unwrap(),
         None => Keep::Yes,
     };
     if kept == Keep::No {

@@ -12,6 +12,7 @@ use head::Head;
 use prometheus_operator_receiver::config::SdConfig;
 use prometheus_operator_receiver::http::client::{Client, Surroundings};
 use prometheus_operator_receiver::http::{proxy, tls};
+use prometheus_operator_receiver::model::bounds::Bounds;
 use prometheus_operator_receiver::model::labels::{Interner, Labels};
 use prometheus_operator_receiver::rt::clock::{Clock, ManualClock, SystemClock};
 use prometheus_operator_receiver::rt::files::Disk;
@@ -105,7 +106,7 @@ fn run(
         _ => None,
     });
     let groups: Vec<_> = groups.flatten().collect();
-    let targets = sync(config, &groups, &mut Interner::new());
+    let targets = sync(config, &groups, &Bounds::default(), &mut Interner::new());
     let around = Surroundings {
         files: Arc::new(Disk),
         tls: Arc::new(tls::Shared::default()),
@@ -123,6 +124,7 @@ fn run(
             parse_start: options.parse_st,
             synthesize_start: options.synthesize_st,
             type_and_unit_labels: options.type_and_unit_labels,
+            bounds: Bounds::default(),
         },
         Arc::clone(&counters),
         failures.map(|path| Arc::new(FailureLog::open(path).unwrap())),
@@ -342,13 +344,19 @@ fn is_series_marker(sample: &Value) -> bool {
     is_marker(sample) && sample.get("report").is_none()
 }
 
-/// Only what Prometheus itself words is compared as text; of the rest, that there is an error (decisions.md 16).
+/// Only what Prometheus itself words is compared as text; of the rest, that there is an error (manual::decisions, 4).
 fn free_wording(ours: &mut Value, want: &mut Value) {
     let free = |text: Option<&mut Value>| {
-        if let Some(text) = text
-            && !ENGINE_WORDS
-                .iter()
-                .any(|words| text.as_str().unwrap().starts_with(words))
+        let Some(text) = text else { return };
+        // Ours says in brackets what the number and the limit were.
+        if let Some(words) = BRACKETED
+            .iter()
+            .find(|words| text.as_str().unwrap().starts_with(*words))
+        {
+            *text = json!(words);
+        } else if !ENGINE_WORDS
+            .iter()
+            .any(|words| text.as_str().unwrap().starts_with(words))
         {
             *text = json!("some error");
         }
@@ -368,6 +376,12 @@ fn free_wording(ours: &mut Value, want: &mut Value) {
         }
     }
 }
+
+const BRACKETED: [&str; 3] = [
+    "sample limit exceeded",
+    "body size limit exceeded",
+    "histogram bucket limit exceeded",
+];
 
 const ENGINE_WORDS: [&str; 9] = [
     "server returned HTTP status",

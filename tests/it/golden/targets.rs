@@ -4,6 +4,7 @@ use super::{Outcome, json, one};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use prometheus_operator_receiver::config::{self, Config, Context};
+use prometheus_operator_receiver::model::bounds::Bounds;
 use prometheus_operator_receiver::model::group::{RawLabels, TargetGroup};
 use prometheus_operator_receiver::model::hash;
 use prometheus_operator_receiver::model::labels::{Interner, Labels};
@@ -35,7 +36,7 @@ fn compare(case: &Path) -> Result<(), String> {
         .iter()
         .map(|group| Arc::new(group_of(group)))
         .collect();
-    let targets = sync(job, &groups, &mut Interner::new());
+    let targets = sync(job, &groups, &Bounds::default(), &mut Interner::new());
     let discovered = |it| raw_json(&discovered_labels(job, it));
     let active = targets.active.iter().map(|target| {
         let mut entry = active_json(target);

@@ -1,4 +1,4 @@
-//! Cases of the area `wire`: metrics in OTLP/JSON against the bytes of the request (decisions.md 4).
+//! Cases of the area `wire`: metrics in OTLP/JSON against the bytes of the request (remote write is compared live instead).
 
 use super::{Outcome, one};
 use prometheus_operator_receiver::model::value::NORMAL_NAN_BITS;
@@ -40,7 +40,7 @@ fn compare(case: &Path) -> Result<(), String> {
 }
 
 /// OTLP/JSON to metrics; numbers may be strings, absent is the default.
-fn metrics(json: &Value) -> Metrics {
+pub(crate) fn metrics(json: &Value) -> Metrics {
     let resource_metrics = list(json, "resourceMetrics", |json| ResourceMetrics {
         resource: Resource {
             attributes: attributes(&json["resource"], "attributes"),

@@ -77,6 +77,53 @@ fn redirects_keep_credentials_on_the_host_only() {
 }
 
 #[test]
+fn secret_headers_stay_on_the_host_and_do_not_mind_the_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, "from a file\n").unwrap();
+    let end = Server::start(|_| ok("a 1\n"));
+    let port = end.address.port();
+    let server = Server::start(move |asked| match asked.path() {
+        "/port" => redirect(&format!("http://127.0.0.1:{port}/kept")),
+        _ => redirect(&format!("http://localhost:{port}/lost")),
+    });
+    let mixed = Header {
+        values: vec!["plain".into()],
+        secrets: vec![Secret::new("hidden")],
+        files: vec![file.to_str().unwrap().into()],
+    };
+    let config = Config {
+        headers: Some([("X-Key".into(), mixed)].into()),
+        ..with_bearer()
+    };
+    let mut scraper = Scraper::new(&config);
+    for path in ["/port", "/host"] {
+        assert_eq!(scraper.get(&server.url(path)), Ok("a 1\n".into()));
+    }
+    let seen: Vec<_> = end
+        .asked()
+        .iter()
+        .map(|a| {
+            let keys = ["plain", "hidden", "from a file"].map(|key| {
+                a.headers
+                    .iter()
+                    .any(|(name, value)| name == "x-key" && value == key)
+            });
+            (
+                a.path().to_owned(),
+                a.header("authorization").is_some(),
+                keys,
+            )
+        })
+        .collect();
+    let want = [
+        ("/kept".to_owned(), true, [true, true, true]),
+        ("/lost".to_owned(), false, [true, false, false]),
+    ];
+    assert_eq!(seen, want);
+}
+
+#[test]
 fn redirects_end() {
     let server = Server::start(|asked| match asked.path() {
         "/loop" => redirect("/loop"),

@@ -84,6 +84,13 @@ pub(super) const FLAGS: &[Flag] = &[
         set: |a, v| some(&mut a.additional_scrape_configs, v.into()),
     },
     Flag {
+        group: Group::Source,
+        name: "monitor-files",
+        value: "DIR,DIR",
+        help: "Further folders in which monitors may name files (bearerTokenFile, caFile, ...); any: every file",
+        set: |a, v| list(&mut a.monitor_files, &v),
+    },
+    Flag {
         group: Group::Selection,
         name: "namespaces",
         value: "A,B",
@@ -195,6 +202,13 @@ pub(super) const FLAGS: &[Flag] = &[
     },
     Flag {
         group: Group::Output,
+        name: "min-scrape-interval",
+        value: "DURATION",
+        help: "Monitors and targets that want to be scraped more often are rejected [default: 100ms]",
+        set: |a, v| parse(&mut a.min_scrape_interval, &v, |v| duration(v).map(Some)),
+    },
+    Flag {
+        group: Group::Output,
         name: "last-good-max-age",
         value: "DURATION",
         help: "How long the last good version of a monitor that became invalid runs on; 0: not at all [default: 1h]",
@@ -302,7 +316,8 @@ fn header(place: &mut Vec<(String, String)>, value: &str) -> Result<(), String> 
 /// `:9099` means every address, as for Prometheus.
 fn address(value: &str) -> Result<SocketAddr, String> {
     let (host, full) = match value.strip_prefix(':') {
-        Some(port) => ("", format!("0.0.0.0:{port}")),
+        // All addresses of both families; without IPv6 those of IPv4 (receiver: start.rs).
+        Some(port) => ("", format!("[::]:{port}")),
         None => (value, value.replacen("localhost:", "127.0.0.1:", 1)),
     };
     let parsed = full.parse();

@@ -3,6 +3,7 @@
 use super::{Random, monitors, objects};
 use prometheus_operator_receiver::config::{self, Context, Loader};
 use prometheus_operator_receiver::kube::manifest::Object;
+use prometheus_operator_receiver::monitoring::Definitions;
 use prometheus_operator_receiver::operator::{
     self, Assets, Generated, Generator, Kind, Settings, Snapshot,
 };
@@ -14,13 +15,13 @@ use std::sync::Arc;
 /// Snapshot, assets and settings of random objects.
 fn input(objects: &[Value]) -> (Snapshot, Assets, Settings) {
     let (mut snapshot, mut assets) = (Snapshot::default(), Assets::default());
-    let mut settings = Settings::default();
+    let (mut settings, definitions) = (Settings::default(), Definitions::vendored());
     for value in objects {
         let object = Object {
             origin: "random".to_owned(),
             value: value.clone(),
         };
-        if !snapshot.add(&object) && !assets.add(&object) {
+        if !snapshot.add(&object, Some(&definitions)) && !assets.add(&object) {
             (settings, _) = Settings::from_prometheus(value).unwrap();
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::model::batch::Batch;
 use crate::pipeline::{Encoder, EncoderFactory, PayloadSink};
-use crate::translate::{Settings, Translator};
+use crate::translate::{Settings, Templates, Translator};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ const PAYLOAD_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct OtlpEncoders {
     settings: Settings,
+    templates: Templates,
     /// Buffers to write requests in: as many as there are threads that encode at once.
     scratch: Arc<Mutex<Vec<Vec<u8>>>>,
 }
@@ -21,6 +22,7 @@ impl OtlpEncoders {
     pub(super) fn new(settings: Settings) -> Self {
         Self {
             settings,
+            templates: Templates::default(),
             scratch: Arc::default(),
         }
     }
@@ -29,7 +31,7 @@ impl OtlpEncoders {
 impl EncoderFactory for OtlpEncoders {
     fn encoder(&self) -> Box<dyn Encoder> {
         Box::new(OtlpEncoder {
-            translator: Translator::new(self.settings.clone()),
+            translator: Translator::sharing(self.settings.clone(), self.templates.clone()),
             scratch: Arc::clone(&self.scratch),
         })
     }
@@ -43,9 +45,9 @@ struct OtlpEncoder {
 impl Encoder for OtlpEncoder {
     fn encode(&mut self, batch: &Batch<'_>, out: &mut PayloadSink) {
         let mut scratch = self.scratch.lock().pop().unwrap_or_default();
-        for (bytes, points) in self.translator.encode(batch, PAYLOAD_BYTES, &mut scratch) {
-            out.push(&bytes, points);
-        }
+        let take = &mut |bytes: &[u8], points| out.push(bytes, points);
+        self.translator
+            .encode(batch, PAYLOAD_BYTES, &mut scratch, take);
         self.scratch.lock().push(scratch);
     }
 }

@@ -11,6 +11,7 @@ mod plan;
 pub mod protobuf;
 mod resource;
 mod template;
+mod templates;
 mod walk;
 
 use crate::model::batch::Batch;
@@ -20,6 +21,8 @@ use crate::pdata::{Metrics, Text};
 use plan::Plan;
 use std::sync::Arc;
 use template::{TargetBytes, Template};
+
+pub use templates::Templates;
 
 /// What the receiver's own settings change about the translation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,7 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct Translator {
     settings: Settings,
+    templates: Templates,
     known: Option<Known>,
 }
 
@@ -66,17 +70,20 @@ struct Known {
 enum Written {
     NotYet,
     Never,
-    Done(Template, TargetBytes),
+    Done(Arc<Template>, TargetBytes),
 }
-
-/// Requests that can be concatenated, in order: bytes and their number of points.
-pub type Pieces = Vec<(Box<[u8]>, usize)>;
 
 impl Translator {
     /// A translator that knows nothing yet.
     pub fn new(settings: Settings) -> Self {
+        Self::sharing(settings, Templates::default())
+    }
+
+    /// The same, with the templates of other targets.
+    pub fn sharing(settings: Settings, templates: Templates) -> Self {
         Self {
             settings,
+            templates,
             known: None,
         }
     }
@@ -89,18 +96,29 @@ impl Translator {
         (metrics.point_count() > 0).then_some(metrics)
     }
 
-    /// The same as bytes of a request: pieces of about `most` bytes, each with its number of points. `scratch` is a buffer
-    /// that is kept between calls.
-    pub fn encode(&mut self, batch: &Batch<'_>, most: usize, scratch: &mut Vec<u8>) -> Pieces {
+    /// The same as bytes of a request: `take` gets pieces of about `most` bytes, in order, each with its number of points.
+    /// They can be concatenated. `scratch` is a buffer that is kept between calls.
+    pub fn encode(
+        &mut self,
+        batch: &Batch<'_>,
+        most: usize,
+        scratch: &mut Vec<u8>,
+        take: &mut dyn FnMut(&[u8], usize),
+    ) {
         let (mut known, is_steady) = self.known(batch);
         if is_steady && matches!(known.template, Written::NotYet) {
-            known.write(batch, &self.settings);
+            known.write(batch, &self.settings, &self.templates);
         }
-        let pieces = known.run(batch, most, scratch);
-        let pieces =
-            pieces.unwrap_or_else(|| protobuf::pieces(known.walk(batch, &self.settings), most));
+        let is_done = match &known.template {
+            Written::Done(template, target) => template.run(target, batch, most, scratch, take),
+            Written::NotYet | Written::Never => false,
+        };
+        if is_done {
+            known.plan = None;
+        } else {
+            protobuf::pieces(known.walk(batch, &self.settings), most, take);
+        }
         self.known = Some(known);
-        pieces
     }
 
     /// What is known for this batch, and whether it was known before.
@@ -133,26 +151,12 @@ impl Known {
         walk::metrics(self.plan(batch, settings), batch)
     }
 
-    fn write(&mut self, batch: &Batch<'_>, settings: &Settings) {
+    fn write(&mut self, batch: &Batch<'_>, settings: &Settings, templates: &Templates) {
         let target = build::target_attributes(batch);
         let written = Template::compile(self.plan(batch, settings), batch, &target);
         self.template = written.map_or(Written::Never, |(template, bytes)| {
-            Written::Done(template, bytes)
+            Written::Done(templates.share(template), bytes)
         });
-    }
-
-    fn run(&mut self, batch: &Batch<'_>, most: usize, scratch: &mut Vec<u8>) -> Option<Pieces> {
-        let Written::Done(template, target) = &self.template else {
-            return None;
-        };
-        let mut pieces = Vec::new();
-        let take = &mut |bytes: &[u8], points| pieces.push((Box::from(bytes), points));
-        if !template.run(target, batch, most, scratch, take) {
-            return None;
-        }
-        pieces.reverse();
-        self.plan = None;
-        Some(pieces)
     }
 
     fn fits(&self, batch: &Batch<'_>) -> bool {

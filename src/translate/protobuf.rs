@@ -14,27 +14,26 @@ pub fn encode(metrics: &Metrics, out: &mut Writer) {
     }
 }
 
-/// One request, or several of about `most` bytes, cut between points; none for no points.
-pub fn pieces(metrics: Metrics, most: usize) -> Vec<(Box<[u8]>, usize)> {
+/// Hands over one request, or several of about `most` bytes, cut between points, each with its number of points.
+pub fn pieces(metrics: Metrics, most: usize, take: &mut dyn FnMut(&[u8], usize)) {
     let points = metrics.point_count();
     if points == 0 {
-        return Vec::new();
+        return;
     }
     let bytes = encoded(&metrics);
     let pieces = bytes.len().div_ceil(most);
     if pieces <= 1 || points <= 1 {
-        return vec![(bytes, points)];
+        return take(&bytes, points);
     }
-    let pieces = metrics.split(points.div_ceil(pieces)).into_iter();
-    pieces
-        .map(|piece| (encoded(&piece), piece.point_count()))
-        .collect()
+    for piece in metrics.split(points.div_ceil(pieces)) {
+        take(&encoded(&piece), piece.point_count());
+    }
 }
 
-fn encoded(metrics: &Metrics) -> Box<[u8]> {
+fn encoded(metrics: &Metrics) -> Vec<u8> {
     let mut writer = Writer::new();
     encode(metrics, &mut writer);
-    writer.into_vec().into()
+    writer.into_vec()
 }
 
 fn resource_metrics(w: &mut Writer, of: &ResourceMetrics) {
@@ -277,9 +276,9 @@ mod tests {
         let metrics = Metrics {
             resource_metrics: vec![first, resource("b", vec![gauge("x", 7..9)])],
         };
-        let whole = pieces(metrics.clone(), usize::MAX)[0].0.len();
-        let pieces = pieces(metrics, whole / 3);
-        let points: Vec<_> = pieces.iter().map(|(_, points)| *points).collect();
+        let whole = encoded(&metrics).len();
+        let mut points = Vec::new();
+        pieces(metrics, whole / 3, &mut |_, n| points.push(n));
         assert_eq!(points, [2, 2, 2, 2]);
     }
 

@@ -77,13 +77,9 @@ impl Template {
         batch: &Batch<'_>,
         target: &[(Text, Text)],
     ) -> Option<(Self, TargetBytes)> {
-        let is_delivered =
-            |row: &&crate::model::series::Row| row.kind == crate::model::series::RowKind::Float;
         let rows = batch.table.rows();
-        if rows
-            .iter()
-            .any(|row| row.kind == crate::model::series::RowKind::Histogram)
-        {
+        let count = |kind| rows.iter().filter(|row| row.kind == kind).count();
+        if count(RowKind::Histogram) > 0 {
             return None;
         }
         let mut compiler = Compiler {
@@ -139,8 +135,8 @@ impl Template {
             && extras.histograms.is_empty()
     }
 
-    /// The request of a batch; `take` gets it in pieces of about `most` bytes with their number of points, the last
-    /// piece first. False if it takes the walker; then nothing may be done with the pieces.
+    /// The request of a batch, in pieces of about `most` bytes, each with its number of points; `scratch` is a buffer that
+    /// is kept between calls. False if it takes the walker; then `take` was not called.
     pub(super) fn run(
         &self,
         target: &TargetBytes,
@@ -152,10 +148,10 @@ impl Template {
         if !self.fits(batch) {
             return false;
         }
-        let per_target = target.attributes.iter().map(|bytes| bytes.len()).max();
+        let per_point = target.attributes.iter().map(|bytes| bytes.len()).max();
         let resources: usize = target.resources.iter().map(|bytes| bytes.len()).sum();
         let bytes = self.most_bytes as usize
-            + self.n_points as usize * per_target.unwrap_or(0)
+            + self.n_points as usize * per_point.unwrap_or(0)
             + 2 * resources;
         let mut run = Run {
             code: &self.code,
@@ -164,13 +160,22 @@ impl Template {
             n_rows: batch.table.rows().len(),
             last: 0,
             time_nanos: nanos_of_ms(batch.time_ms),
-            out: Backward::new(scratch, bytes),
+            out: Backward::new(scratch, bytes.min(most.saturating_mul(2))),
             open: Vec::with_capacity(3),
             n_points: 0,
             most,
-            take,
+            cut: Vec::new(),
         };
-        run.all().is_ok()
+        if run.all().is_err() {
+            return false;
+        }
+        if run.n_points > 0 {
+            take(run.out.written(), run.n_points);
+        }
+        for (bytes, points) in run.cut.iter().rev() {
+            take(bytes, *points);
+        }
+        true
     }
 }
 
@@ -450,7 +455,8 @@ struct Run<'a> {
     open: Vec<Open<'a>>,
     n_points: usize,
     most: usize,
-    take: &'a mut dyn FnMut(&[u8], usize),
+    /// Pieces that are done, the last one first.
+    cut: Vec<(Box<[u8]>, usize)>,
 }
 
 impl<'a> Run<'a> {
@@ -486,9 +492,6 @@ impl<'a> Run<'a> {
                     }
                 }
             }
-        }
-        if self.n_points > 0 {
-            self.hand_over();
         }
         Ok(())
     }
@@ -544,16 +547,12 @@ impl<'a> Run<'a> {
         for message in open.iter().rev() {
             self.close(*message);
         }
-        self.hand_over();
+        self.cut.push((self.out.written().into(), self.n_points));
+        self.out.rewind(0);
+        self.n_points = 0;
         for message in open {
             self.begin(message.part);
         }
-    }
-
-    fn hand_over(&mut self) {
-        (self.take)(self.out.written(), self.n_points);
-        self.out.rewind(0);
-        self.n_points = 0;
     }
 
     /// Attributes, then time and start: what stands at the two ends of a point's static fields is the caller's.

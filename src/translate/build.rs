@@ -13,7 +13,7 @@ use crate::model::batch::Batch;
 use crate::model::labels::METRIC_NAME;
 use crate::model::metadata::MetricKind;
 use crate::model::series::{RowKind, SeriesId};
-use crate::pdata::{Attributes, Resource, Scope, Text};
+use crate::pdata::{Attributes, Resource, Scope, Text, Value};
 use std::collections::HashMap;
 
 /// The plan for a batch's table, target, external labels and report. Values and presence are not looked at.
@@ -509,14 +509,14 @@ impl MetricPlan {
     /// A gauge that is no remnant of a gauge histogram: only samples of exactly its name belong to it.
     fn is_plain_gauge(&self) -> bool {
         self.kind == PointKind::Gauge
-            && self.metadata.get(TYPE_KEY) != Some(MetricKind::GaugeHistogram.as_str())
+            && self.metadata.get(TYPE_KEY).and_then(Value::as_str)
+                != Some(MetricKind::GaugeHistogram.as_str())
     }
 }
 
 fn without(attributes: &Attributes, key: &str) -> Attributes {
-    let kept = attributes.iter().filter(|(k, _)| *k != key);
-    kept.map(|(key, value)| (Text::from(key), Text::from(value)))
-        .collect()
+    let kept = attributes.pairs().iter().filter(|(k, _)| **k != *key);
+    kept.cloned().collect()
 }
 
 /// What a sample is to its point; none if it can't be part of one (contrib: metricfamily.go, addSeries).

@@ -86,7 +86,10 @@ impl Walk<'_> {
             .chain(infos)
             .flat_map(|(_, labels)| labels);
         let mut attributes = AttributeSet::default();
-        for (key, value) in plan.resource.attributes.pairs().iter().chain(of_infos) {
+        for (key, value) in plan.resource.attributes.pairs() {
+            attributes.put(Text::clone(key), value.clone());
+        }
+        for (key, value) in of_infos {
             attributes.put(Text::clone(key), Text::clone(value));
         }
         Resource {

@@ -327,7 +327,7 @@ fn check_load(text: &str, loads: bool) {
     let region = Region::new(ALLOCATOR);
     let loaded = config::load(text.as_bytes(), &cx);
     let allocated = region.change().bytes_allocated;
-    let most = (4 << 20) + 96 * text.len();
+    let most = (4 << 20) + 104 * text.len();
     let start = text.get(..60).unwrap_or(text);
     assert!(allocated <= most, "{allocated} of {most}: {start:?}");
     assert_eq!(loaded.is_ok(), loads, "{start:?}");

@@ -1,13 +1,12 @@
 //! HTTP client settings: decoding and validation (prometheus/common: config/http_config.go, headers.go).
 
 use super::decode::{Decoder, Result, Shape};
-use super::scalar;
 use super::url;
 use crate::http::config::{
     Authorization, BasicAuth, Config, Header, OAuth2, Proxy, Secret, Tls, TlsVersion,
 };
 use crate::model::quote::{quoted, without_password};
-use crate::wire::yaml::Node;
+use crate::wire::yaml::{Node, scalar};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -2,12 +2,13 @@
 //! their lines; a value that is wrong in itself (a duration, a regular expression) ends the load at once; null sets zero.
 
 use super::loader::{Loader, invalid};
-use super::scalar::{self, Scalar, is_merge, is_null_word};
 use super::{Error, Stage};
 use crate::model::duration;
 use crate::model::labels::Text;
 use crate::model::quote::quoted;
 use crate::model::size;
+use crate::wire::yaml::aliasing::Aliasing;
+use crate::wire::yaml::scalar::{self, Scalar, is_merge, is_null_word};
 use crate::wire::yaml::{Data, Node, Style};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -29,9 +30,7 @@ pub(super) struct Decoder<'n, 'l> {
     open: Vec<&'n Node<'n>>,
     /// Aliases of open nodes that are being followed.
     loops: Vec<&'n Node<'n>>,
-    visits: u64,
-    visits_by_alias: u64,
-    alias_depth: u32,
+    aliasing: Aliasing,
 }
 
 /// A collected error.
@@ -69,9 +68,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
             path: Vec::new(),
             open: Vec::new(),
             loops: Vec::new(),
-            visits: 0,
-            visits_by_alias: 0,
-            alias_depth: 0,
+            aliasing: Aliasing::default(),
         }
     }
 
@@ -159,7 +156,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
         self.note(node.line, format!("{found} where {want} is expected"));
     }
 
-    /// Follows aliases and counts, so that a small document cannot become endless work (go-yaml: decode.go, `unmarshal`).
+    /// Follows aliases and counts.
     pub(super) fn visit<T>(
         &mut self,
         node: &'n Node<'n>,
@@ -175,7 +172,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
             if !node.is_marked() {
                 self.count()?;
                 aliases += 1;
-                self.alias_depth += 1;
+                self.aliasing.enter();
             }
             node = target;
         }
@@ -184,7 +181,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
         let result = then(self, node);
         self.open.pop();
         self.loops.truncate(loops);
-        self.alias_depth -= aliases;
+        self.aliasing.leave(aliases);
         result
     }
 
@@ -205,14 +202,8 @@ impl<'n, 'l> Decoder<'n, 'l> {
     }
 
     fn count(&mut self) -> Result {
-        self.visits += 1;
-        self.visits_by_alias += u64::from(self.alias_depth > 0);
-        if self.visits_by_alias > 100 && self.visits > 1000 {
-            let over = (self.visits as f64 - 400_000.0).clamp(0.0, 3_600_000.0);
-            let allowed = 0.99 - 0.89 * over / 3_600_000.0;
-            if self.visits_by_alias as f64 / self.visits as f64 > allowed {
-                return self.broken("document contains excessive aliasing");
-            }
+        if self.aliasing.is_excessive() {
+            return self.broken("document contains excessive aliasing");
         }
         Ok(())
     }
@@ -563,17 +554,8 @@ impl<'n, 'l> Decoder<'n, 'l> {
                 Ok(Value::Object(map))
             }
             _ => Ok(match d.scalar(node)? {
-                None | Some(Scalar::Null) => Value::Null,
-                Some(Scalar::Bool(value)) => Value::from(value),
-                Some(Scalar::Int(value)) => Value::from(value),
-                Some(Scalar::Uint(value)) => Value::from(value),
-                // As Go writes them.
-                Some(Scalar::Float(value)) if value.fract() == 0.0 && value.abs() < 1e15 => {
-                    Value::from(value as i64)
-                }
-                Some(Scalar::Float(value)) => Value::from(value),
-                Some(Scalar::Text(value)) => Value::from(value),
                 Some(Scalar::Binary(value)) => Value::from(d.utf8(value)),
+                other => other.and_then(Scalar::into_json).unwrap_or_default(),
             }),
         })
     }

@@ -11,7 +11,6 @@ mod paths;
 pub mod print;
 mod remote;
 mod rules;
-mod scalar;
 mod sd;
 mod sections;
 mod selector;

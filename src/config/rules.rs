@@ -2,12 +2,11 @@
 
 use super::decode::{Decoder, Result, Shape};
 use super::loader::Loader;
-use super::scalar;
 use crate::model::labels::Text;
 use crate::model::name::ValidationScheme;
 use crate::model::quote::quoted;
 use crate::model::relabel::{Action, DEFAULT_REPLACEMENT, DEFAULT_SEPARATOR, RelabelRules, Rule};
-use crate::wire::yaml::{Data, Node};
+use crate::wire::yaml::{Data, Node, scalar};
 
 /// A rule before validation.
 pub(super) struct RawRule {

@@ -2,12 +2,12 @@
 
 use super::client::{RawClient, url_field};
 use super::decode::{Decoder, Result, Shape};
-use super::scalar;
 use super::{
     AttachMetadata, FileSd, HttpSd, KubernetesSd, Role, SdConfig, Selector, selector, url,
 };
 use crate::model::group::{RawLabels, TargetGroup};
 use crate::model::quote::{quoted, without_password};
+use crate::wire::yaml::scalar;
 use crate::wire::yaml::{Data, Node};
 use std::sync::Arc;
 use std::time::Duration;

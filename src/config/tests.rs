@@ -342,7 +342,7 @@ fn jobs_of_files_inherit_paths_that_are_joined() {
 struct Listed(Vec<(&'static str, Vec<u8>)>);
 
 impl Files for Listed {
-    fn read(&self, path: &str) -> std::io::Result<Arc<[u8]>> {
+    fn read(&self, path: &str, _at_most: u64) -> std::io::Result<Arc<[u8]>> {
         let found = self.0.iter().find(|(name, _)| *name == path);
         Ok(Arc::from(found.unwrap().1.as_slice()))
     }

@@ -1,11 +1,12 @@
 //! OTLP over HTTP with protobuf (opentelemetry-proto: docs/specification.md, OTLP/HTTP).
 
 use super::otlp::OtlpEncoders;
-use super::said::{cause, first_line, hint, shown};
+use super::said::{cause, first_line, hint};
 use crate::http::agent;
 use crate::http::config::{Secret, Tls};
 use crate::http::error::Error;
 use crate::http::tls;
+use crate::http::url::shown;
 use crate::pipeline::{EncoderFactory, ExportError, Exporter, Interrupt, Payload, Receipt};
 use crate::rt::files::Files;
 use crate::translate;

@@ -86,6 +86,8 @@ pub struct Response {
     pub content_type: String,
     /// The body is compressed: Content-Encoding is `gzip`, byte for byte (prometheus: scrape/scrape.go, readResponse).
     pub gzip: bool,
+    /// The body is compressed in a way that was not offered: Content-Encoding is `zstd`.
+    pub zstd: bool,
 }
 
 impl Client {
@@ -136,6 +138,7 @@ impl Client {
             status_text: head.status_text,
             content_type: head.content_type,
             gzip: head.gzip,
+            zstd: head.zstd,
         })
     }
 

@@ -1,6 +1,7 @@
 //! One connection to a target or proxy: a socket with a deadline, TLS over it where needed, and the handle that closes it
 //! from another thread.
 
+use super::cause;
 use super::error::{Error, Kind};
 use super::resolve::Resolver;
 use super::url::Url;
@@ -97,7 +98,7 @@ impl Stream {
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
     ) -> Result<Self, Error> {
-        let failed = |e: rustls::Error| Error::failed(format!("tls: {e}"));
+        let failed = |e: rustls::Error| Error::failed(format!("tls: {}", cause::tls(&e)));
         let mut session = ClientConnection::new(config, name).map_err(failed)?;
         // Small buffers: a request is a few hundred bytes, and records wait in them only while a socket is full.
         session.set_buffer_limit(Some(16 * 1024));
@@ -200,11 +201,7 @@ pub(super) fn io_failed(error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::timeout(),
         io::ErrorKind::UnexpectedEof => Error::failed("EOF"),
-        io::ErrorKind::ConnectionReset => Error::failed("connection reset by peer"),
-        io::ErrorKind::BrokenPipe => Error::failed("broken pipe"),
-        io::ErrorKind::ConnectionRefused => Error::failed("connection refused"),
-        io::ErrorKind::InvalidData => Error::failed(format!("tls: {error}")),
-        _ => Error::failed(error.to_string()),
+        _ => Error::failed(cause::io(error)),
     }
 }
 

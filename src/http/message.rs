@@ -2,11 +2,11 @@
 
 use super::connection::{Stream, io_failed};
 use super::error::Error;
+use std::borrow::Cow;
 use std::io::Read;
 
 /// The most bytes of a response's head, and of a body's trailers.
 const MAX_HEAD: usize = 64 * 1024;
-const MAX_HEADERS: usize = 128;
 /// The most interim (1xx) responses before the final one, as Go's transport has it.
 const MAX_INTERIM: usize = 5;
 /// The longest line with a chunk's size.
@@ -21,6 +21,7 @@ pub(super) struct Head {
     pub(super) status_text: String,
     pub(super) content_type: String,
     pub(super) gzip: bool,
+    pub(super) zstd: bool,
     pub(super) location: String,
     framing: Framing,
     keep_alive: bool,
@@ -234,35 +235,39 @@ fn read_into(stream: &mut Stream, most: usize, into: &mut Vec<u8>) -> Result<usi
     })
 }
 
-/// `None`: there is more to come. Otherwise the head, and its length in bytes.
+/// `None`: there is more to come. Otherwise the head, and its length in bytes. As lenient as Go, and not more
+/// (Go: net/http, ReadResponse; net/textproto, readMIMEHeader).
 fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Error> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    let length = match response.parse(bytes) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(error) => {
-            return Err(Error::failed(format!("malformed HTTP response: {error}")));
-        }
+    if bytes.starts_with(&[0x15, 3]) {
+        return Err(Error::failed(
+            "the server speaks TLS, use https:// (scheme: https)",
+        ));
+    }
+    let Some(length) = head_length(bytes) else {
+        return Ok(None);
     };
-    let status = response.code.unwrap_or_default();
-    let reason = response.reason.unwrap_or_default();
-    let mut head = Head {
-        status,
-        status_text: format!("{status:03} {reason}").trim_end().to_owned(),
-        keep_alive: response.version == Some(1),
-        ..Head::default()
-    };
+    let mut lines = Lines(bytes.get(..length).unwrap_or_default());
+    let (mut head, is_http_1_1) = parse_status(lines.next().unwrap_or_default())?;
+    head.keep_alive = is_http_1_1;
     let (mut lengths, mut is_chunked) = (None, false);
-    let mut seen_type = false;
-    for header in response.headers.iter() {
-        let value = header.value.trim_ascii();
-        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+    let (mut seen_type, mut seen_encoding) = (false, false);
+    let mut is_first = true;
+    while let Some(line) = lines.next().filter(|line| !line.is_empty()) {
+        if is_first && is_folded(line) {
+            return Err(malformed("MIME header initial line", line));
+        }
+        is_first = false;
+        let line = lines.unfold(line);
+        let (name, value) = parse_header(&line)?;
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         if is("content-type") && !seen_type {
             head.content_type = String::from_utf8_lossy(value).into_owned();
             seen_type = true;
-        } else if is("content-encoding") {
-            head.gzip |= value == b"gzip";
+        } else if is("content-encoding") && !seen_encoding {
+            // Byte for byte, and the first only (prometheus: scrape/scrape.go, readResponse).
+            head.gzip = value == b"gzip";
+            head.zstd = value == b"zstd";
+            seen_encoding = true;
         } else if is("location") && head.location.is_empty() {
             head.location = String::from_utf8_lossy(value).into_owned();
         } else if is("content-length") {
@@ -284,7 +289,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Error> {
                 let token = token.trim_ascii();
                 if token.eq_ignore_ascii_case(b"close") {
                     head.keep_alive = false;
-                } else if token.eq_ignore_ascii_case(b"keep-alive") && response.version == Some(0) {
+                } else if token.eq_ignore_ascii_case(b"keep-alive") && !is_http_1_1 {
                     head.keep_alive = true;
                 }
             }
@@ -302,6 +307,101 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Error> {
         (None, false) => Framing::UntilClose,
     };
     Ok(Some((head, length)))
+}
+
+/// The head ends with an empty line. Lines end with LF, CR in front of it or not.
+fn head_length(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\n', bytes).find_map(|end| match bytes.get(end + 1..)? {
+        [b'\n', ..] => Some(end + 2),
+        [b'\r', b'\n', ..] => Some(end + 3),
+        _ => None,
+    })
+}
+
+/// The lines of a head, without their ends.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let end = memchr::memchr(b'\n', self.0)?;
+        let (line, rest) = self.0.split_at(end + 1);
+        self.0 = rest;
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+}
+
+impl<'a> Lines<'a> {
+    /// A header line with those behind it that continue it.
+    fn unfold(&mut self, line: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut line = Cow::Borrowed(trim(line));
+        while is_folded(self.0) {
+            let more = self.next().unwrap_or_default();
+            line.to_mut().push(b' ');
+            line.to_mut().extend_from_slice(trim(more));
+        }
+        line
+    }
+}
+
+fn is_folded(line: &[u8]) -> bool {
+    matches!(line, [b' ' | b'\t', ..])
+}
+
+/// Without blanks and tabs at the ends.
+fn trim(mut line: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = line {
+        line = rest;
+    }
+    line
+}
+
+fn malformed(what: &str, text: &[u8]) -> Error {
+    let text = text.get(..80).unwrap_or(text);
+    let text = String::from_utf8_lossy(text);
+    Error::failed(format!("malformed {what} {text:?}"))
+}
+
+/// Status and whether it is HTTP/1.1 or later: `HTTP/1.1 200 OK`.
+fn parse_status(line: &[u8]) -> Result<(Head, bool), Error> {
+    let refuse = || malformed("HTTP response", line);
+    let text = std::str::from_utf8(line).map_err(|_| refuse())?;
+    let (version, status_text) = text.split_once(' ').ok_or_else(refuse)?;
+    let status_text = status_text.trim_matches(' ');
+    let code = status_text.split(' ').next().unwrap_or_default();
+    let is_code = code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit());
+    let status = code.parse().ok().filter(|_| is_code);
+    let status = status.ok_or_else(|| malformed("HTTP status code", code.as_bytes()))?;
+    let is_http_1_1 = match version.as_bytes() {
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            (*major, *minor) >= (b'1', b'1')
+        }
+        other => return Err(malformed("HTTP version", other)),
+    };
+    let head = Head {
+        status,
+        status_text: status_text.to_owned(),
+        ..Head::default()
+    };
+    Ok((head, is_http_1_1))
+}
+
+/// Blanks in a name are tolerated, but such a name is none that is looked for (Go: canonicalMIMEHeaderKey).
+fn parse_header(line: &[u8]) -> Result<(&[u8], &[u8]), Error> {
+    let refuse = || malformed("MIME header line", line);
+    let colon = memchr::memchr(b':', line).ok_or_else(refuse)?;
+    let (name, value) = line.split_at(colon);
+    let is_name = |b: u8| b == b' ' || b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let is_value = |b: u8| b == b'\t' || (b >= b' ' && b != 0x7f);
+    let value = value.get(1..).unwrap_or_default();
+    if name.is_empty() || !name.iter().all(|b| is_name(*b)) || !value.iter().all(|b| is_value(*b)) {
+        return Err(refuse());
+    }
+    Ok((name, trim(value)))
 }
 
 fn parse_length(value: &[u8]) -> Result<u64, Error> {
@@ -323,4 +423,91 @@ fn parse_chunk_size(line: &[u8]) -> Result<u64, Error> {
         return Err(Error::failed("invalid byte in chunk length"));
     }
     u64::from_str_radix(text, 16).map_err(|_| Error::failed("invalid byte in chunk length"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(head: &str, want: Result<(u16, &str, bool), &str>) {
+        let got = parse_head(head.as_bytes()).map_err(|error| error.message);
+        let got = got.map(|found| {
+            let (head, _) = found.unwrap();
+            (
+                head.status,
+                head.content_type,
+                head.framing == Framing::Length(4),
+            )
+        });
+        let got = got.as_ref().map(|(s, t, f)| (*s, t.as_str(), *f));
+        assert_eq!(got.map_err(String::as_str), want, "{head:?}");
+    }
+
+    #[test]
+    fn heads_as_go_reads_them() {
+        let ok = "HTTP/1.1 200 OK\r\n";
+        let typed = "Content-Type: a\r\nContent-Length: 4\r\n\r\n";
+        check(&format!("{ok}{typed}"), Ok((200, "a", true)));
+        check(
+            "HTTP/1.1 200 OK\nContent-Type: a\nContent-Length: 4\n\n",
+            Ok((200, "a", true)),
+        );
+        check(
+            &format!("{ok}X-Note: one\r\n two\r\n\tthree\r\n{typed}"),
+            Ok((200, "a", true)),
+        );
+        check(
+            &format!("{ok}Content-Type: a;\r\n  b\r\n\r\n"),
+            Ok((200, "a; b", false)),
+        );
+        check(&format!("{ok}X: y\r\n \r\n{typed}"), Ok((200, "a", true)));
+        check(
+            &format!("{ok}X-Note : one\r\n{typed}"),
+            Ok((200, "a", true)),
+        );
+        check(
+            &format!("{ok}Content-Type : b\r\n\r\n"),
+            Ok((200, "", false)),
+        );
+        check(
+            &format!("{ok}Content-Type:\ta \t\r\n\r\n"),
+            Ok((200, "a", false)),
+        );
+        check("HTTP/1.0  204\r\n\r\n", Ok((204, "", false)));
+        let line = |text: &str| format!("malformed MIME header line {text:?}");
+        check(
+            &format!("{ok} X: y\r\n{typed}"),
+            Err("malformed MIME header initial line \" X: y\""),
+        );
+        check(&format!("{ok}nothing\r\n{typed}"), Err(&line("nothing")));
+        check(&format!("{ok}: x\r\n{typed}"), Err(&line(": x")));
+        check(&format!("{ok}a\tb: x\r\n{typed}"), Err(&line("a\tb: x")));
+        check(&format!("{ok}a: x\0\r\n{typed}"), Err(&line("a: x\0")));
+        check(&format!("{ok}a: x\r\r\n{typed}"), Err(&line("a: x\r")));
+        check(
+            "\r\nHTTP/1.1 200 OK\r\n\r\n",
+            Err("malformed HTTP response \"\""),
+        );
+        check(
+            "HTTP/1.1\r\n\r\n",
+            Err("malformed HTTP response \"HTTP/1.1\""),
+        );
+        check(
+            "HTTP/1.1 20\r\n\r\n",
+            Err("malformed HTTP status code \"20\""),
+        );
+        check(
+            "HTTP/1.1 +20 x\r\n\r\n",
+            Err("malformed HTTP status code \"+20\""),
+        );
+        check("ICY 200 OK\r\n\r\n", Err("malformed HTTP version \"ICY\""));
+        check(
+            "\u{15}\u{3}\u{1}",
+            Err("the server speaks TLS, use https:// (scheme: https)"),
+        );
+        for partial in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nA: b\r\n\r"] {
+            assert_eq!(parse_head(partial.as_bytes()), Ok(None));
+        }
+    }
 }

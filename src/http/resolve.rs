@@ -3,6 +3,7 @@
 //! than it may, and a name server that is down holds up nobody but those who need it. If the system refuses the thread, the
 //! name is looked up in the caller's.
 
+use super::cause;
 use super::connection::Interrupt;
 use super::error::Error;
 use crate::rt::clock::{Clock, SystemClock};
@@ -121,7 +122,7 @@ impl Resolver {
 fn look_up(name: &str) -> Lookup {
     let answer = match (name, 0).to_socket_addrs() {
         Ok(addresses) => Ok(addresses.map(|a| a.ip()).collect()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(cause::io(&error)),
     };
     let at = SystemClock.now();
     Lookup::Done { answer, at }

@@ -1,11 +1,13 @@
 //! A small blocking HTTP/1.1 server for the admin pages: GET and HEAD, one request a connection, everything capped in
 //! size, time and number. It isn't a general web server: no TLS, no keep-alive, no request bodies.
 
+use super::cause;
 use crate::rt::clock::Clock;
+use crate::rt::quiet::Quiet;
 use crate::rt::thread::{Crew, STACK, catch};
 use log::{debug, error, warn};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,18 +19,28 @@ use std::time::{Duration, Instant};
 const MAX_HEAD: usize = 16 * 1024;
 /// Most header lines of a request.
 const MAX_HEADERS: usize = 64;
-/// Most requests answered at once, each by a thread of its own; more are told 503.
+/// Most connections at once, each with a thread of its own; for one more the oldest unfinished is cut.
 const MAX_CONNECTIONS: usize = 16;
+/// Most threads: those whose connections were cut end soon, but not at once.
+const MAX_THREADS: usize = 2 * MAX_CONNECTIONS;
 /// A request must have arrived within this time.
 const REQUEST_TIME: Duration = Duration::from_secs(5);
 /// A client must have taken the answer within this time.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// Large answers are made one at a time; whoever has waited for so long is told 503.
+const LARGE_WAIT: Duration = Duration::from_secs(10);
+/// A client that takes nothing of an answer for so long is cut.
+const STALL_TIME: Duration = Duration::from_secs(5);
+/// The time of a request that is read where others wait behind it, for lack of threads or descriptors.
+const SHORT_TIME: Duration = Duration::from_millis(500);
 /// Unread input is taken from a refused client for so long and so far, because closing a socket with input
 /// waiting resets the connection, and the answer could be lost.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 const DRAIN_BYTES: usize = 256 * 1024;
 /// After a failed accept (no file descriptors, say) the server rests.
 const ACCEPT_REST: Duration = Duration::from_millis(200);
+/// How often the same trouble is logged.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A request without its headers: nothing served here depends on them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +103,10 @@ impl Response {
 
 /// Answers requests, on several threads at once.
 pub type Handler = Arc<dyn Fn(&Request) -> Response + Send + Sync>;
+
+/// Whether a request's answer may be large: those are made one at a time, and the next when the last has been taken.
+/// What orchestrators wait for must not be among them.
+pub type IsLarge = fn(&Request) -> bool;
 
 /// Why a request is refused before anybody sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,8 +186,19 @@ pub struct Server {
 struct Shared {
     clock: Arc<dyn Clock>,
     handler: Handler,
+    is_large: IsLarge,
+    /// Held while a large answer is made and taken.
+    large: Mutex<()>,
     stopping: AtomicBool,
-    connections: Mutex<HashMap<u64, TcpStream>>,
+    connections: Mutex<BTreeMap<u64, Open>>,
+    quiet: Quiet<&'static str>,
+}
+
+/// A connection; numbers rise with time.
+struct Open {
+    stream: Arc<TcpStream>,
+    /// The request has not come yet: such go first when there are too many.
+    is_reading: bool,
 }
 
 impl fmt::Debug for Shared {
@@ -194,13 +221,17 @@ impl Server {
         listener: TcpListener,
         clock: Arc<dyn Clock>,
         handler: Handler,
+        is_large: IsLarge,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             clock,
             handler,
+            is_large,
+            large: Mutex::new(()),
             stopping: AtomicBool::new(false),
-            connections: Mutex::new(HashMap::new()),
+            connections: Mutex::new(BTreeMap::new()),
+            quiet: Quiet::new(LOG_INTERVAL),
         });
         let mut crew = Crew::new();
         let (accepting, thread) = (Arc::clone(&shared), name.to_owned());
@@ -221,8 +252,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        for stream in self.shared.connections.lock().values() {
-            cut(stream);
+        for open in self.shared.connections.lock().values() {
+            cut(&open.stream);
         }
         // Nothing else wakes a thread that waits for a connection.
         if let Err(err) = TcpStream::connect_timeout(&reachable(self.address), DRAIN_TIME) {
@@ -246,43 +277,83 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 fn accept(name: &str, listener: &TcpListener, shared: &Arc<Shared>) {
     let mut crew = Crew::new();
     let (_rest, rested) = crate::rt::stop::pair();
+    // A descriptor kept back: when there are no others, it is given up for one connection at a time.
+    let mut spare = listener.try_clone().ok();
     for id in 0.. {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(err) => {
-                warn!("cannot accept a connection err={err}");
-                if rested.wait(ACCEPT_REST) || shared.stopping.load(Ordering::SeqCst) {
-                    return;
-                }
-                continue;
-            }
-        };
+        let mut accepted = listener.accept();
+        let is_short = accepted.is_err() && spare.take().is_some();
+        if is_short {
+            shared.complain("accept", &accepted);
+            accepted = listener.accept();
+        }
         if shared.stopping.load(Ordering::SeqCst) {
             return;
         }
-        if crew.reap() >= MAX_CONNECTIONS {
-            // Not written to: a client that doesn't read must not hold up the others.
-            debug!("connection refused, {MAX_CONNECTIONS} are open");
-            cut(&stream);
-            continue;
+        match accepted {
+            Ok((stream, _)) if is_short || crew.reap() >= MAX_THREADS => {
+                shared.serve(id, stream, SHORT_TIME);
+            }
+            Ok((stream, _)) => {
+                shared.make_room();
+                let serving = Arc::clone(shared);
+                let work = move || serving.serve(id, stream, REQUEST_TIME);
+                shared.complain("thread", &crew.spawn(&format!("{name}-{id}"), STACK, work));
+            }
+            failed @ Err(_) => {
+                shared.complain("accept", &failed);
+                if rested.wait(ACCEPT_REST) {
+                    return;
+                }
+            }
         }
-        let serving = Arc::clone(shared);
-        let work = move || serving.serve(id, stream);
-        if let Err(err) = crew.spawn(&format!("{name}-{id}"), STACK, work) {
-            warn!("no thread for a connection err={err}");
+        if spare.is_none() {
+            spare = listener.try_clone().ok();
         }
     }
 }
 
 impl Shared {
-    fn serve(&self, id: u64, stream: TcpStream) {
-        match stream.try_clone() {
-            Ok(clone) => self.connections.lock().insert(id, clone),
-            Err(err) => return debug!("connection not served err={err}"),
+    fn complain<T>(&self, what: &'static str, result: &io::Result<T>) {
+        if let Err(err) = result
+            && let Some(left_out) = self.quiet.due(what, self.clock.now())
+        {
+            let err = cause::io(err);
+            warn!(
+                "a request to the admin server finds no free {what} err={err:?} omitted={left_out}"
+            );
+        }
+    }
+
+    /// Before one more connection: those that have not even asked go first, then those that take longest.
+    fn make_room(&self) {
+        let mut connections = self.connections.lock();
+        while connections.len() >= MAX_CONNECTIONS {
+            let reading = connections.iter().find(|(_, open)| open.is_reading);
+            let Some(oldest) = reading.or_else(|| connections.iter().next()) else {
+                return;
+            };
+            let id = *oldest.0;
+            if let Some(open) = connections.remove(&id) {
+                cut(&open.stream);
+            }
+            if let Some(left_out) = self.quiet.due("room", self.clock.now()) {
+                warn!(
+                    "admin server: {MAX_CONNECTIONS} connections are open, the oldest is cut for the next omitted={left_out}"
+                );
+            }
+        }
+    }
+
+    fn serve(&self, id: u64, stream: TcpStream, time: Duration) {
+        let stream = Arc::new(stream);
+        let open = Open {
+            stream: Arc::clone(&stream),
+            is_reading: true,
         };
+        self.connections.lock().insert(id, open);
         // Whoever stops sets the flag first and then cuts what is registered: one of the two sees this connection.
         if !self.stopping.load(Ordering::SeqCst) {
-            let served = self.exchange(&stream);
+            let served = self.exchange(id, &stream, time);
             if let Err(err) = served {
                 debug!("connection ended early err={err}");
             }
@@ -290,25 +361,54 @@ impl Shared {
         self.connections.lock().remove(&id);
     }
 
-    fn exchange(&self, mut stream: &TcpStream) -> io::Result<()> {
+    fn exchange(&self, id: u64, stream: &TcpStream, time: Duration) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let (head_only, refused, response) = match self.read_request(stream)? {
-            None => return Ok(()),
-            Some(Ok(request)) => (request.method == Method::Head, false, self.answer(&request)),
-            Some(Err(refusal)) => (false, true, refusal.into()),
+        let Some(read) = self.read_request(stream, time)? else {
+            return Ok(());
         };
+        if let Some(open) = self.connections.lock().get_mut(&id) {
+            open.is_reading = false;
+        }
+        let request = match read {
+            Ok(request) => request,
+            Err(refusal) => {
+                self.write(stream, &refusal.into(), false)?;
+                self.drain(stream);
+                return Ok(());
+            }
+        };
+        let head_only = request.method == Method::Head;
+        if !(self.is_large)(&request) {
+            return self.write(stream, &self.answer(&request), head_only);
+        }
+        let wait = LARGE_WAIT.min(time);
+        let busy = || Response::text(503, "other large answers are under way, try again");
+        match self.large.try_lock_for(wait) {
+            // Cut while it waited: nobody wants the answer any more.
+            Some(_large) if !self.is_wanted(id) => Ok(()),
+            Some(_large) => self.write(stream, &self.answer(&request), head_only),
+            None => self.write(stream, &busy(), head_only),
+        }
+    }
+
+    fn is_wanted(&self, id: u64) -> bool {
+        !self.stopping.load(Ordering::SeqCst) && self.connections.lock().contains_key(&id)
+    }
+
+    fn write(
+        &self,
+        mut stream: &TcpStream,
+        response: &Response,
+        head_only: bool,
+    ) -> io::Result<()> {
         let deadline = self.clock.now() + ANSWER_TIME;
-        let head = head_of(&response);
+        let head = head_of(response);
         self.write_all(stream, head.as_bytes(), deadline)?;
         if !head_only {
             self.write_all(stream, &response.body, deadline)?;
         }
         stream.flush()?;
-        stream.shutdown(Shutdown::Write)?;
-        if refused {
-            self.drain(stream);
-        }
-        Ok(())
+        stream.shutdown(Shutdown::Write)
     }
 
     fn answer(&self, request: &Request) -> Response {
@@ -319,8 +419,12 @@ impl Shared {
     }
 
     /// `None`: the client went away without asking for anything.
-    fn read_request(&self, mut stream: &TcpStream) -> io::Result<Option<Result<Request, Refusal>>> {
-        let deadline = self.clock.now() + REQUEST_TIME;
+    fn read_request(
+        &self,
+        mut stream: &TcpStream,
+        time: Duration,
+    ) -> io::Result<Option<Result<Request, Refusal>>> {
+        let deadline = self.clock.now() + time;
         let mut head = Vec::new();
         let mut piece = [0; 2048];
         loop {
@@ -346,7 +450,7 @@ impl Shared {
         deadline: Instant,
     ) -> io::Result<()> {
         while !bytes.is_empty() {
-            stream.set_write_timeout(Some(self.left(deadline)?))?;
+            stream.set_write_timeout(Some(self.left(deadline)?.min(STALL_TIME)))?;
             match stream.write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! TLS for clients: roots, client certificates, versions. Files are read again for every request; a changed one makes a
 //! new configuration (prometheus: common/config, NewTLSConfig and tlsRoundTripper).
 
+use super::cause;
 use super::config::{Tls as Settings, TlsVersion};
 use super::error::Error;
 use super::resolve::Resolver;
@@ -209,29 +210,29 @@ fn build(
     shared: &Shared,
 ) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let unusable = |error: rustls::Error| Error::settings(format!("unable to use TLS: {error}"));
+    let unusable = |error: rustls::Error| {
+        Error::settings(format!("unable to use TLS: {}", cause::tls(&error)))
+    };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&versions(settings)?)
         .map_err(unusable)?;
-    let builder = match ca {
-        // A CA that cannot be used is an error even if it is not needed.
-        Some(ca) => {
-            let failed = |why: &str| {
-                let what = sources.describe(0);
-                Error::settings(format!("unable to use specified CA cert {what}{why}"))
-            };
-            let (roots, trusted) = parse_roots(ca.expose()).ok_or_else(|| failed(""))?;
-            let verifier = Verifier::new(roots, trusted, Arc::clone(&provider))
-                .map_err(|e| failed(&format!(": {e}")))?;
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(verifier)
-        }
-        None if settings.insecure_skip_verify => {
-            builder.with_root_certificates(RootCertStore::empty())
-        }
-        None => builder.with_root_certificates(shared.roots()),
+    // A CA that cannot be used is an error even if it is not needed.
+    let given = ca.as_ref().map(|ca| {
+        parse_roots(ca.expose()).ok_or_else(|| {
+            let what = sources.describe(0);
+            Error::settings(format!("unable to use specified CA cert {what}"))
+        })
+    });
+    let given = given.transpose()?;
+    let verifier: Arc<dyn ServerCertVerifier> = if settings.insecure_skip_verify {
+        Arc::new(NoVerification(provider))
+    } else {
+        let (roots, trusted) = given.unwrap_or_else(|| (shared.roots(), Vec::new()));
+        Arc::new(Verifier::new(roots, trusted, &provider))
     };
+    let builder = builder
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
     let mut config = match (cert, key) {
         (Some(cert), Some(key)) => {
             let refuse = |error: String| {
@@ -247,10 +248,6 @@ fn build(
         }
         _ => builder.with_no_client_auth(),
     };
-    if settings.insecure_skip_verify {
-        let verifier = Arc::new(NoVerification(provider));
-        config.dangerous().set_certificate_verifier(verifier);
-    }
     // Servers that speak HTTP/2 must not choose it.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
@@ -274,11 +271,11 @@ fn versions(settings: &Settings) -> Result<Vec<&'static rustls::SupportedProtoco
 }
 
 /// Those certificates of a PEM text that can be used, if there is any.
-fn parse_roots(pem: &str) -> Option<(RootCertStore, Vec<CertificateDer<'static>>)> {
+fn parse_roots(pem: &str) -> Option<(Arc<RootCertStore>, Vec<CertificateDer<'static>>)> {
     let mut roots = RootCertStore::empty();
     let certificates: Vec<_> = x509::authorities(pem).collect();
     let (added, _unusable) = roots.add_parsable_certificates(certificates.iter().cloned());
-    (added > 0).then_some((roots, certificates))
+    (added > 0).then(|| (Arc::new(roots), certificates))
 }
 
 /// `insecure_skip_verify`: any certificate is good.
@@ -318,6 +315,12 @@ impl ServerCertVerifier for NoVerification {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        // What cannot be verified need not be: P-521 and Ed448, which ring does not know.
+        let known = self.0.signature_verification_algorithms.supported_schemes();
+        let unknown = [
+            SignatureScheme::ECDSA_NISTP521_SHA512,
+            SignatureScheme::ED448,
+        ];
+        known.into_iter().chain(unknown).collect()
     }
 }

@@ -149,6 +149,28 @@ impl fmt::Display for Url {
     }
 }
 
+/// A URL as it was given, valid or not, without what may be secret in it: user, password and query.
+pub fn shown(url: &str) -> String {
+    const HIDDEN: &str = "xxxxx";
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    // A password may have anything in it unless the whole is a URL: then all up to the last @ is hidden.
+    let end = match Url::parse(url) {
+        Ok(_) => split_before(rest, &['/', '?', '#']).0.len(),
+        Err(_) => rest.len(),
+    };
+    let (authority, target) = rest.split_at(end);
+    let authority = match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{HIDDEN}@{host}"),
+        None => authority.to_owned(),
+    };
+    let target = match target.split_once('?') {
+        Some((path, _)) => format!("{path}?{HIDDEN}"),
+        None => target.to_owned(),
+    };
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{authority}{target}")
+}
+
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text
@@ -287,5 +309,19 @@ mod tests {
         join("", "http://h:1/a/b?q=1");
         join("/sp ace", "http://h:1/sp%20ace");
         join("http://[x/", r#"parse "http://[x/": missing ']' in host"#);
+    }
+
+    #[test]
+    fn what_is_shown() {
+        for (url, want) in [
+            ("http://a:1/v1/metrics", "http://a:1/v1/metrics"),
+            ("https://u:p@a/x@y", "https://xxxxx@a/x@y"),
+            ("https://token@a?key=1", "https://xxxxx@a?xxxxx"),
+            ("http://u:p/w@a", "http://xxxxx@a"),
+            ("u:p@a", "xxxxx@a"),
+            ("", ""),
+        ] {
+            assert_eq!(shown(url), want);
+        }
     }
 }

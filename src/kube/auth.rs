@@ -1,9 +1,11 @@
 //! The Authorization header: fixed, from a token file that is rotated, or from an exec plugin.
 
 use super::config::{Auth, Config, Exec};
+use super::decode::decode;
 use crate::http::config::Secret;
 use crate::rt::clock::Clock;
 use crate::rt::thread::{Crew, STACK};
+use crate::wire::yaml::json;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use crossbeam_channel::bounded;
@@ -259,9 +261,10 @@ struct ExecStatus {
 fn read_credential(plugin: &Exec, output: &[u8]) -> Result<(Secret, Option<i64>), String> {
     let name = plugin.command.display();
     // The parser's own message could quote the token.
-    let credential: ExecCredential =
-        crate::wire::yaml::serde::from_str(&String::from_utf8_lossy(output))
-            .map_err(|_| format!("exec plugin {name} did not print an ExecCredential"))?;
+    let credential: ExecCredential = json::read(&String::from_utf8_lossy(output))
+        .ok()
+        .and_then(|value| decode(value).ok())
+        .ok_or_else(|| format!("exec plugin {name} did not print an ExecCredential"))?;
     if credential.api_version != plugin.api_version {
         return Err(format!(
             "exec plugin {name} printed apiVersion {:?}, want {:?}",

@@ -6,16 +6,16 @@ use super::config::{Auth, Config, ConfigError};
 use super::error::{Error, Status};
 use super::list::{self, Budget, Failure, ListMeta, MAX_OBJECT};
 use super::types::kind::Kind;
-use crate::http::agent;
 use crate::http::config::Secret;
 use crate::http::tls;
+use crate::http::{agent, cause};
 use crate::rt::clock::Clock;
 use crate::rt::files::Disk;
 use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -238,7 +238,7 @@ impl Client {
     }
 
     fn unreachable(&self, cause: &ureq::Error) -> Error {
-        Error::Transport(self.at(&cause.to_string()))
+        Error::Transport(self.at(&cause::of(cause)))
     }
 
     fn authorization(&self) -> Result<Option<Secret>, Error> {
@@ -284,16 +284,14 @@ impl Client {
                 .timeout_recv_response(timeouts.head)
                 .timeout_per_read(timeouts.silence)
                 .build();
-            let failed = match request.call() {
-                Ok(response) if response.status().as_u16() == 200 => return Ok(response),
-                Ok(response) => self.error_of(response),
-                Err(error) => self.unreachable(&error),
-            };
             // Once at once: with credentials read anew, or because a connection that lay idle had been closed.
-            let again = match &failed {
-                Error::Status(status) if status.code == 401 => self.0.credentials.forget(),
-                Error::Transport(text) => text.contains("Peer disconnected"),
-                _ => false,
+            let (failed, again) = match request.call() {
+                Ok(response) if response.status().as_u16() == 200 => return Ok(response),
+                Ok(response) if response.status().as_u16() == 401 => {
+                    (self.error_of(response), self.0.credentials.forget())
+                }
+                Ok(response) => (self.error_of(response), false),
+                Err(error) => (self.unreachable(&error), is_closed(&error)),
             };
             if retried || !again || self.0.stopped.load(Ordering::SeqCst) {
                 return Err(failed);
@@ -421,6 +419,10 @@ impl WatchStream {
         } else {
             "the stream was cut in the middle of an event"
         };
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem))
+        Err(io::Error::new(ErrorKind::UnexpectedEof, problem))
     }
+}
+/// Whether the other side had closed the connection.
+fn is_closed(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof)
 }

@@ -1,6 +1,7 @@
 //! How to reach an API server: values, read from a pod's mounted files or from kubeconfig files ([`super::kubeconfig`]).
 
 use crate::http::config::{Secret, Tls};
+use crate::rt::files::reason;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -132,8 +133,12 @@ impl Config {
 }
 
 pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::new(path.display(), error.to_string()))
+    std::fs::read_to_string(path).map_err(|error| {
+        ConfigError::new(
+            path.display(),
+            format!("cannot be read: {}", reason(&error)),
+        )
+    })
 }
 
 #[cfg(test)]

@@ -1,19 +1,32 @@
 //! A folder of YAML and JSON files that plays the API server (`--from-dir`): looked at by modification time and length.
 //! A file that breaks keeps the objects it last held, so that a half-written file takes no target away.
 
+use super::decode;
 use super::error::{Error, Status};
 use super::informers::StoreKey;
 use super::manifest;
 use super::selectors::FieldSelector;
 use super::types::kind::Kind;
 use super::types::object::{Key, Object};
+use crate::rt::files::{open_regular, reason};
+use crate::wire::yaml::documents;
 use log::{info, warn};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
-use std::io;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+/// Larger files are no objects that an API server would take, not even a list of all.
+const MAX_FILE: u64 = 64 << 20;
+
+/// All files of a folder together: they are held in memory.
+const MAX_TOTAL: u64 = 512 << 20;
+
+/// Entries of a folder and the folders below it.
+const MAX_ENTRIES: usize = 100_000;
 
 /// A file, or a part of it, that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +49,8 @@ pub(crate) struct Folder {
     path: PathBuf,
     files: BTreeMap<PathBuf, File>,
     was_read: bool,
-    problem: Option<FolderProblem>,
+    /// What cannot be looked at, as opposed to files that cannot be read.
+    problems: Vec<FolderProblem>,
 }
 
 #[derive(Debug)]
@@ -47,7 +61,7 @@ struct File {
 }
 
 /// A file whose stamp is the same has the same contents.
-type Stamp = (Option<SystemTime>, u64);
+pub type Stamp = (Option<SystemTime>, u64);
 
 #[derive(Debug)]
 struct Entry {
@@ -63,33 +77,40 @@ impl Folder {
             path,
             files: BTreeMap::new(),
             was_read: false,
-            problem: None,
+            problems: Vec::new(),
         }
     }
 
     /// Looks for changed files; whether the objects may have changed.
     pub(crate) fn scan(&mut self) -> bool {
-        let found = match find_files(&self.path) {
-            Ok(found) => found,
-            Err(error) => {
-                let problem = FolderProblem {
-                    origin: self.path.display().to_string(),
-                    message: error.to_string(),
-                };
-                let news = self.problem.as_ref() != Some(&problem);
-                if news {
-                    warn!("the folder cannot be read, its last state holds err={problem}");
-                }
-                self.problem = Some(problem);
-                return news;
+        let found = find_files(&self.path);
+        let problems: Vec<_> = found
+            .unreadable
+            .iter()
+            .map(|(path, message)| FolderProblem {
+                origin: path.display().to_string(),
+                message: message.clone(),
+            })
+            .collect();
+        let mut changed = self.problems != problems;
+        if changed {
+            for problem in &problems {
+                warn!("a part of the folder cannot be read, its last state holds err={problem}");
             }
-        };
-        let mut changed = !self.was_read || self.problem.take().is_some();
+            self.problems = problems;
+        }
+        if found.unreadable.contains_key(&self.path) {
+            return changed;
+        }
+        changed |= !self.was_read;
         self.was_read = true;
         let before = self.files.len();
-        self.files.retain(|path, _| found.contains_key(path));
+        self.files.retain(|path, _| {
+            let mut unreadable = found.unreadable.keys();
+            found.files.contains_key(path) || unreadable.any(|folder| path.starts_with(folder))
+        });
         changed |= self.files.len() != before;
-        for (path, stamp) in found {
+        for (path, stamp) in found.files {
             let known = self.files.get(&path);
             if known.is_some_and(|file| file.stamp == stamp) {
                 continue;
@@ -118,7 +139,7 @@ impl Folder {
     }
 
     pub(crate) fn problems(&self) -> Vec<FolderProblem> {
-        let mut problems: Vec<_> = self.problem.iter().cloned().collect();
+        let mut problems = self.problems.clone();
         for file in self.files.values() {
             problems.extend(file.problems.iter().cloned());
         }
@@ -154,10 +175,13 @@ impl Folder {
             if !fields.matches(&entry.value) {
                 continue;
             }
-            match Object::decode(entry.kind, &entry.value.to_string()) {
+            let read = |value: &Value| Object::decode(entry.kind, &value.to_string());
+            match read(&entry.value) {
                 Ok(object) => objects.push(object),
                 Err(error) => {
-                    undecodable.insert(entry.key.clone(), error.to_string());
+                    let is_readable = |rest: &Value| read(rest).is_ok();
+                    let reason = decode::explain(&entry.value, &error, &is_readable);
+                    undecodable.insert(entry.key.clone(), format!("{}: {reason}", entry.origin));
                 }
             }
         }
@@ -185,14 +209,45 @@ impl Folder {
     }
 }
 
+/// What is in a folder.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The files to read.
+    pub files: BTreeMap<PathBuf, Stamp>,
+    /// What is left out, and why; the folder itself, if it cannot be read.
+    pub unreadable: BTreeMap<PathBuf, String>,
+}
+
 /// Files with the endings of YAML and JSON in the folder and the folders below it. Hidden names are left out:
-/// editors and mounted ConfigMaps keep copies under them.
-fn find_files(folder: &Path) -> io::Result<BTreeMap<PathBuf, Stamp>> {
-    let mut found = BTreeMap::new();
+/// editors and mounted ConfigMaps keep copies under them. Each folder is looked into once, whatever links lead to it.
+pub fn find_files(folder: &Path) -> Found {
+    let mut found = Found::default();
+    let (mut seen, mut entries) = (HashSet::new(), 0);
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
+        let names = std::fs::metadata(&folder).and_then(|meta| {
+            if !seen.insert((meta.dev(), meta.ino())) {
+                return Ok(BTreeSet::new());
+            }
+            let names = std::fs::read_dir(&folder)?;
+            let names = names.map(|entry| entry.map(|entry| entry.path()));
+            names.take(MAX_ENTRIES + 1 - entries).collect()
+        });
+        let names = match names {
+            Ok(names) => names,
+            Err(error) => {
+                found.unreadable.insert(folder, reason(&error));
+                continue;
+            }
+        };
+        entries += names.len();
+        if entries > MAX_ENTRIES {
+            let message =
+                format!("more than {MAX_ENTRIES} files and folders: the rest is left out");
+            found.unreadable.insert(folder, message);
+            break;
+        }
+        for path in names {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with('.') {
                 continue;
@@ -207,17 +262,45 @@ fn find_files(folder: &Path) -> io::Result<BTreeMap<PathBuf, Stamp>> {
             if meta.is_dir() {
                 folders.push(path);
             } else if is_text {
-                found.insert(path, (meta.modified().ok(), meta.len()));
+                found.files.insert(path, (meta.modified().ok(), meta.len()));
             }
         }
     }
-    Ok(found)
+    let mut total: u64 = 0;
+    found.files.retain(|path, (_, len)| {
+        total = total.saturating_add((*len).min(MAX_FILE));
+        let fits = total <= MAX_TOTAL;
+        if !fits {
+            let message = format!("more than {} MiB in all: left out", MAX_TOTAL >> 20);
+            found.unreadable.insert(path.clone(), message);
+        }
+        fits
+    });
+    found
+}
+
+/// The text of a file that was found in a folder.
+///
+/// # Errors
+/// It is no regular file, is too large, cannot be read, or is in another encoding; in words for whoever put it there.
+pub fn read_text(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let file = open_regular(path).map_err(|error| reason(&error))?;
+    // Files of the kernel say that they are empty, others grow: only what is read counts.
+    let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
+    match read {
+        Ok(read) if u64::try_from(read).is_ok_and(|read| read <= MAX_FILE) => {
+            documents::text(bytes)
+        }
+        Ok(_) => Err(format!("larger than {} MiB", MAX_FILE >> 20)),
+        Err(error) => Err(reason(&error)),
+    }
 }
 
 fn read_file(path: &Path, stamp: Stamp, last: Option<File>) -> File {
     let origin = path.display().to_string();
     let (mut entries, mut problems) = (Vec::new(), Vec::new());
-    match std::fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) => {
             let (objects, errors) = manifest::read(&origin, &text);
             problems.extend(errors.into_iter().map(|error| FolderProblem {
@@ -231,10 +314,7 @@ fn read_file(path: &Path, stamp: Stamp, last: Option<File>) -> File {
                 }
             }
         }
-        Err(error) => problems.push(FolderProblem {
-            origin,
-            message: error.to_string(),
-        }),
+        Err(message) => problems.push(FolderProblem { origin, message }),
     }
     if !problems.is_empty()
         && let Some(last) = last
@@ -266,7 +346,7 @@ fn entry_of(object: manifest::Object) -> Result<Option<Entry>, FolderProblem> {
         });
     }
     let mut value = object.value;
-    strip_nulls(&mut value);
+    decode::normalize(&mut value);
     Ok(Some(Entry {
         kind,
         key,
@@ -275,21 +355,10 @@ fn entry_of(object: manifest::Object) -> Result<Option<Entry>, FolderProblem> {
     }))
 }
 
-/// The API server drops nulls of YAML (`status:` with nothing behind it) before it stores an object.
-fn strip_nulls(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|_, field| !field.is_null());
-            fields.values_mut().for_each(strip_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(strip_nulls),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::symlink;
 
     fn pods(folder: &Folder) -> Vec<String> {
         let key = StoreKey {
@@ -333,6 +402,78 @@ mod tests {
                 .get(Kind::Secret, "default", "x")
                 .unwrap_err()
                 .is_not_found()
+        );
+    }
+
+    #[test]
+    fn only_regular_files_are_read_and_folders_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for link in ["a", "b", "c"] {
+            symlink(".", at(link)).unwrap();
+        }
+        symlink("/dev/zero", at("zero.yaml")).unwrap();
+        symlink("gone", at("gone.yaml")).unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(at("fifo.json"))
+            .status();
+        assert!(made.unwrap().success());
+        std::fs::write(at("latin.yaml"), b"# caf\xe9\n").unwrap();
+        std::fs::write(
+            at("good.yaml"),
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n",
+        )
+        .unwrap();
+        let mut folder = Folder::new(dir.path().to_owned());
+        assert!(folder.scan());
+        assert_eq!(pods(&folder), ["default/x"]);
+        let problems: Vec<_> = folder.problems().iter().map(ToString::to_string).collect();
+        let want = [
+            "fifo.json: is a FIFO",
+            "latin.yaml: line 1: not UTF-8",
+            "zero.yaml: is a device",
+        ];
+        assert_eq!(problems.len(), want.len(), "{problems:?}");
+        for (problem, want) in problems.iter().zip(want) {
+            assert!(problem.contains(want), "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_of_a_folder_keeps_its_last_state() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inner, big) = (dir.path().join("inner"), dir.path().join("big.yaml"));
+        std::fs::create_dir(&inner).unwrap();
+        let pod = |name: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n");
+        std::fs::write(inner.join("a.yaml"), pod("a")).unwrap();
+        let mut folder = Folder::new(dir.path().to_owned());
+        assert!(folder.scan());
+        std::fs::File::create(&big)
+            .unwrap()
+            .set_len(MAX_FILE + 1)
+            .unwrap();
+        std::fs::write(dir.path().join("b.yaml"), pod("b")).unwrap();
+        let found = find_files(dir.path());
+        assert!(found.unreadable.is_empty());
+        assert!(folder.scan());
+        assert_eq!(pods(&folder), ["default/b", "default/a"]);
+        assert_eq!(folder.problems()[0].message, "larger than 64 MiB");
+        let wrong = pod("c").replace(
+            "metadata",
+            "spec: {containers: [{ports: [{containerPort: 1.5}]}]}\nmetadata",
+        );
+        std::fs::write(dir.path().join("c.yaml"), wrong).unwrap();
+        assert!(folder.scan());
+        let key = StoreKey {
+            kind: Kind::Pod,
+            namespace: None,
+            fields: String::new(),
+        };
+        let (_, undecodable) = folder.objects(&key);
+        let reason = &undecodable[&Key::new("default", "c")];
+        assert!(
+            reason.contains("c.yaml#1: spec.containers[0].ports[0].containerPort: "),
+            "{reason}"
         );
     }
 }

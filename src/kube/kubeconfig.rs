@@ -2,7 +2,9 @@
 //! cluster and user of one context. What cannot be honoured is an error, never ignored.
 
 use super::config::{Auth, Config, ConfigError, Exec, read};
+use super::decode::decode;
 use crate::http::config::{Secret, Tls};
+use crate::wire::yaml;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -19,19 +21,22 @@ struct File {
     contexts: Option<Vec<NamedContext>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct NamedCluster {
     name: String,
     cluster: Cluster,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct NamedUser {
     name: String,
     user: Option<User>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct NamedContext {
     name: String,
     context: Context,
@@ -49,7 +54,8 @@ struct Cluster {
     extensions: Option<Vec<Extension>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Extension {
     name: String,
     extension: Value,
@@ -85,7 +91,8 @@ struct ExecConfig {
     interactive_mode: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct EnvVar {
     name: String,
     value: String,
@@ -133,12 +140,27 @@ pub fn load(paths: &[PathBuf], context: Option<&str>) -> Result<Config, ConfigEr
 
 fn parse(path: &Path) -> Result<File, ConfigError> {
     let text = read(path)?;
-    if text.trim().is_empty() {
-        return Ok(File::default());
-    }
+    let wrong = |message: String| ConfigError::new(path.display(), message);
     let text = text.trim_start_matches('\u{feff}');
-    crate::wire::yaml::serde::from_str(text)
-        .map_err(|error| ConfigError::new(path.display(), error))
+    match yaml::json::read(text).map_err(|error| wrong(format!("not a kubeconfig: {error}")))? {
+        Value::Null => Ok(File::default()),
+        value if value.is_object() => decode(value).map_err(|error| wrong(without_value(&error))),
+        _ => Err(wrong(
+            "not a kubeconfig: a YAML mapping with clusters, users and contexts is expected"
+                .to_owned(),
+        )),
+    }
+}
+
+/// The values of a kubeconfig are secrets.
+fn without_value(error: &str) -> String {
+    match (
+        error.split_once(": invalid "),
+        error.rsplit_once("expected "),
+    ) {
+        (Some((path, _)), Some((_, expected))) => format!("{path}: {expected} is expected there"),
+        _ => error.to_owned(),
+    }
 }
 
 /// The first file that defines a name wins, whole; and the first current context that is not empty.
@@ -154,7 +176,12 @@ fn pick(
     let wanted = wanted.ok_or_else(|| {
         ConfigError::new(
             all,
-            "no current-context is set, and no context was asked for",
+            format!(
+                "no current-context is set, and no context was asked for; {}",
+                choice(files.iter().flat_map(|(_, file)| {
+                    file.contexts.iter().flatten().map(|c| c.name.as_str())
+                }))
+            ),
         )
     })?;
     let (mut contexts, mut clusters, mut users) = (Vec::new(), Vec::new(), Vec::new());
@@ -187,23 +214,41 @@ fn pick(
             ));
         }
     }
-    let missing =
-        |what: &str, name: &str| ConfigError::new(all, format!("there is no {what} {name:?}"));
-    let context = first(contexts, &wanted).ok_or_else(|| missing("context", &wanted))?;
-    let cluster =
-        first(clusters, &context.cluster).ok_or_else(|| missing("cluster", &context.cluster))?;
+    let missing = |what: &str, name: &str, there: String| {
+        let asked = if what == "context" {
+            String::new()
+        } else {
+            format!(", which context {wanted:?} names")
+        };
+        ConfigError::new(all, format!("there is no {what} {name:?}{asked}; {there}"))
+    };
+    let there = choice(contexts.iter().map(|(name, _)| name.as_str()));
+    let context = first(contexts, &wanted).ok_or_else(|| missing("context", &wanted, there))?;
+    let there = choice(clusters.iter().map(|(name, _)| name.as_str()));
+    let cluster = first(clusters, &context.cluster)
+        .ok_or_else(|| missing("cluster", &context.cluster, there))?;
+    let there = choice(users.iter().map(|(name, _)| name.as_str()));
     // client-go: a context without a user is anonymous, one with an unknown user is an error.
     let user = match context.user.as_str() {
         "" => Found {
             value: User::default(),
             folder: PathBuf::new(),
         },
-        name => first(users, name).ok_or_else(|| missing("user", name))?,
+        name => first(users, name).ok_or_else(|| missing("user", name, there))?,
     };
     let mut config = build(&context, &cluster, &user)?;
     config.origin = format!("context {wanted} of {all}");
     config.user = context.user;
     Ok(config)
+}
+
+fn choice<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
+    if names.is_empty() {
+        "there is none at all".to_owned()
+    } else {
+        format!("there are: {}", names.join(", "))
+    }
 }
 
 fn first<T>(named: Vec<(String, T)>, name: &str) -> Option<T> {
@@ -274,7 +319,7 @@ fn tls_of(cluster: &Found<Cluster>, context: &Context) -> Result<Tls, ConfigErro
         tls.ca_file = resolve(&cluster.folder, &value.certificate_authority);
     } else {
         // client-go: data override files.
-        tls.ca = decode(&value.certificate_authority_data)
+        tls.ca = unpacked(&value.certificate_authority_data)
             .ok_or_else(|| {
                 ConfigError::new(at(), "certificate-authority-data is not base64 of PEM text")
             })?
@@ -290,12 +335,12 @@ fn add_identity(tls: &mut Tls, user: &Found<User>, context: &Context) -> Result<
     if value.client_certificate_data.is_empty() {
         tls.cert_file = resolve(&user.folder, &value.client_certificate);
     } else {
-        let cert = decode(&value.client_certificate_data);
+        let cert = unpacked(&value.client_certificate_data);
         tls.cert = cert.ok_or_else(|| bad("client-certificate-data"))?.into();
     }
     match value.client_key_data.as_deref() {
         None | Some("") => tls.key_file = resolve(&user.folder, &value.client_key),
-        Some(data) => tls.key = Secret::new(decode(data).ok_or_else(|| bad("client-key-data"))?),
+        Some(data) => tls.key = Secret::new(unpacked(data).ok_or_else(|| bad("client-key-data"))?),
     }
     let has_cert = !tls.cert.is_empty() || !tls.cert_file.is_empty();
     let has_key = !tls.key.is_empty() || !tls.key_file.is_empty();
@@ -435,7 +480,7 @@ fn resolve(folder: &Path, path: &str) -> Box<str> {
 }
 
 /// Base64, maybe folded over lines.
-fn decode(data: &str) -> Option<String> {
+fn unpacked(data: &str) -> Option<String> {
     let compact: String = data.split_whitespace().collect();
     String::from_utf8(STANDARD.decode(compact).ok()?).ok()
 }
@@ -495,6 +540,75 @@ users:
         ] {
             assert!(load(&paths, context).is_err());
         }
+    }
+
+    #[test]
+    fn errors_say_where_and_what_and_no_secrets() {
+        let dir = tempfile::tempdir().unwrap();
+        for (text, want) in [
+            ("hello", "not a kubeconfig: a YAML mapping with clusters"),
+            ("- a", "not a kubeconfig: a YAML mapping with clusters"),
+            ("users:\n- {user: [}", "not a kubeconfig: line "),
+            (
+                "users: [{user: secret}]",
+                "users[0].user: an object is expected there",
+            ),
+            (
+                "users: [{user: {token: 010}}]",
+                "users[0].user.token: a string is expected there",
+            ),
+            (
+                "clusters: [{cluster: {insecure-skip-tls-verify: secret}}]",
+                "clusters[0].cluster.insecure-skip-tls-verify: a boolean is expected there",
+            ),
+            (
+                "",
+                "no current-context is set, and no context was asked for; there is none at all",
+            ),
+            (
+                "contexts: [{name: a}, {name: b}]",
+                "no current-context is set, and no context was asked for; there are: a, b",
+            ),
+            (
+                "{current-context: x, contexts: [{name: a}]}",
+                "no context \"x\"; there are: a",
+            ),
+            (
+                "{current-context: a, contexts: [{name: a, context: {cluster: c}}], clusters: [{name: d}]}",
+                "no cluster \"c\", which context \"a\" names; there are: d",
+            ),
+        ] {
+            let path = write(dir.path(), "k", text);
+            let error = load(std::slice::from_ref(&path), None)
+                .unwrap_err()
+                .to_string();
+            let place = format!("{}: ", path.display());
+            assert!(error.starts_with(&place) && error.contains(want), "{error}");
+            assert!(
+                !error.contains("secret") && !error.contains("struct"),
+                "{error}"
+            );
+        }
+        let error = load(&[dir.path().join("gone")], None).unwrap_err();
+        assert!(
+            error.message.ends_with("No such file or directory"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn scalars_are_those_of_client_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "current-context: on\ncontexts: [{name: 'true', context: {cluster: c, user: null}}]\n\
+             clusters: [{name: c, cluster: {<<: {server: 'https://x'}, insecure-skip-tls-verify: yes}}]\n";
+        let error = load(&[write(dir.path(), "k", text)], None).unwrap_err();
+        assert!(error.message.starts_with("current-context"), "{error}");
+        let quoted = text.replace(": on", ": 'true'");
+        let config = load(&[write(dir.path(), "k", &quoted)], None).unwrap();
+        assert_eq!(
+            (&*config.server, config.tls.insecure_skip_verify),
+            ("https://x", true)
+        );
     }
 
     #[track_caller]

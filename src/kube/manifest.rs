@@ -2,7 +2,7 @@
 //! decided by the caller.
 
 use super::types::kind::Kind;
-use crate::wire::yaml::serde::{Document, documents};
+use crate::wire::yaml::documents::{Document, documents};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
@@ -95,7 +95,8 @@ fn unpack(origin: String, mut value: Value, sink: &mut dyn FnMut(Result<Object, 
         let message = "not a Kubernetes object: it has no kind".to_owned();
         return sink(Err(Error { origin, message }));
     }
-    let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
+    let items = value.get_mut("items").and_then(Value::as_array_mut);
+    let Some(items) = items.map(std::mem::take) else {
         complete(&mut value);
         return sink(Ok(Object { origin, value }));
     };

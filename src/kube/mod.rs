@@ -3,8 +3,9 @@
 mod auth;
 pub mod client;
 pub mod config;
+pub mod decode;
 pub mod error;
-mod folder;
+pub mod folder;
 pub mod informers;
 pub mod kubeconfig;
 mod list;

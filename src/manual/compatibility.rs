@@ -76,6 +76,9 @@
 //! - Requests are HTTP/1.1; `enable_http2` has no effect. TLS is 1.2 or 1.3.
 //!   A lower `min_version` means 1.2, with a warning; a lower `max_version` is refused when the client is built. So are keys of
 //!   client certificates other than RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519.
+//! - Servers whose certificates, or those of their CAs, have P-521 keys or RSA keys with fewer than 2048 bits are down, and so are
+//!   servers that offer nothing but CBC cipher suites of TLS 1.2; the error says which. With `insecure_skip_verify` any
+//!   certificate will do.
 //! - The whole exchange is bounded by the scrape timeout: name look-ups, connecting and OAuth2 token requests, too. Upstream
 //!   lets a token request run on.
 //! - A page is bounded (`maxPageBytes`, 128 MiB), whatever `body_size_limit` allows, and so are a label (1 MiB), the labels of a
@@ -89,7 +92,7 @@
 //!   the last one until a clock that was set back has caught up.
 //! - The errors of exceeded limits end with the number and the limit.
 //! - Whatever the limit, a page of 4 GiB and more is an error. The head
-//!   of a response is cut off at 64 KiB and 128 headers. A response with both Content-Length and Transfer-Encoding is refused;
+//!   of a response is cut off at 64 KiB. A response with both Content-Length and Transfer-Encoding is refused;
 //!   upstream believes the latter.
 //! - A protobuf page whose metrics have so many labels and buckets that the labels of all series together take more than 64 MiB and
 //!   64 times the page's length is an error, and so is an OpenMetrics page whose units do so as labels of their series.

@@ -46,6 +46,7 @@
 //! | `promop_targets` | targets by health: `up`, `down`, `unknown` (not scraped yet) |
 //! | `promop_scrape_workers`, `promop_scrapes_started_total` | threads that scrape; scrapes begun |
 //! | `promop_scrape_slots_missed_total` | slots left out because the scrape before took too long or no worker was free |
+//! | `promop_exemplars_dropped_total` | exemplars with more labels than `maxAttributes` |
 //! | `promop_panics_total` | defects that were caught |
 //! | `prometheus_target_scrapes_exceeded_body_size_limit_total`, `prometheus_target_scrapes_exceeded_sample_limit_total`, `prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total`, `prometheus_target_scrape_pool_exceeded_label_limits_total`, `prometheus_target_scrape_pool_exceeded_target_limit_total` | what ran into a limit |
 //! | `prometheus_target_scrapes_sample_duplicate_timestamp_total`, `prometheus_target_scrapes_sample_out_of_order_total`, `prometheus_target_scrapes_sample_out_of_bounds_total`, `prometheus_target_scrapes_exemplar_out_of_order_total` | samples and exemplars that were left out |

@@ -182,7 +182,7 @@ pub struct AttachMetadata {
 
 /// `targetPort`: a number means the port's number, text its name.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a whole number or text is expected")]
 pub enum IntOrString {
     /// A number.
     Int(i32),

@@ -153,12 +153,14 @@ fn times_power_of_ten(base: f64, exponent: i32) -> f64 {
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(untagged, expecting = "a quantity such as 1.1 is expected")]
         enum Form {
-            Number(i64),
+            Whole(i64),
+            Number(f64),
             Text(String),
         }
         let text = match Form::deserialize(deserializer)? {
+            Form::Whole(number) => number.to_string(),
             Form::Number(number) => number.to_string(),
             Form::Text(text) => text,
         };

@@ -84,10 +84,7 @@ impl Settings {
             let meant = nearest(unknown, HONOURED.iter().copied());
             let meant = meant.map(|meant| format!("; did you mean {meant}?"));
             let meant = meant.unwrap_or_default();
-            return Err(Error::new(format!(
-                "{}: unknown field{meant}",
-                quoted(unknown)
-            )));
+            return Err(Error::new(format!("{unknown}: unknown field{meant}")));
         }
         let negative = fields
             .iter()

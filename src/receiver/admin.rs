@@ -2,6 +2,7 @@
 //! (prometheus: web/api/v1/api.go, targets). What is shown comes from a [`View`]; nothing here looks inside a receiver.
 
 use crate::http::server::{Request, Response};
+use crate::rt::printable::printable;
 use humantime::format_rfc3339_millis;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -132,17 +133,22 @@ pub enum Health {
     Unknown,
 }
 
+/// Pages that grow with the number of monitors and targets.
+pub fn is_large(request: &Request) -> bool {
+    request.path == "/config" || request.path.starts_with("/api/")
+}
+
 /// Answers one request.
 pub fn answer(request: &Request, view: &dyn View) -> Response {
     match request.path.as_str() {
         "/" => Response::text(200, PAGES),
         "/-/healthy" => match view.health() {
             Ok(()) => Response::text(200, "promop is healthy."),
-            Err(reason) => Response::text(500, format_args!("unhealthy: {reason}")),
+            Err(reason) => Response::text(500, format_args!("unhealthy: {}", fit(&reason))),
         },
         "/-/ready" => match view.ready() {
             Ok(()) => Response::text(200, "promop is ready."),
-            Err(reason) => Response::text(503, format_args!("not ready: {reason}")),
+            Err(reason) => Response::text(503, format_args!("not ready: {}", fit(&reason))),
         },
         "/metrics" => Response {
             status: 200,
@@ -160,6 +166,15 @@ pub fn answer(request: &Request, view: &dyn View) -> Response {
         _ => Response::text(404, "not found; / lists the pages"),
     }
 }
+
+/// Reasons quote servers and objects, and are read in terminals; their own line ends stay.
+fn fit(reason: &str) -> String {
+    let lines = reason.lines().map(|line| printable(line, MAX_LINE));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The longest line of a reason, in bytes.
+const MAX_LINE: usize = 8 * 1024;
 
 const PAGES: &str = "\
 /-/healthy             200 while every thread works

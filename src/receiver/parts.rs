@@ -11,7 +11,7 @@ use crate::kube::{self, Informers, Tuning};
 use crate::model::hash::Fnv1a;
 use crate::operator::{self, Assets, Placeholders, Snapshot};
 use crate::rt::clock::Clock;
-use crate::rt::files::Disk;
+use crate::rt::files::{Disk, reason};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,10 +25,18 @@ pub(super) fn informers(
 ) -> Result<Option<Informers>, Error> {
     let (source, own) = match &settings.source {
         Source::None => return Ok(None),
-        Source::Folder(path) => (
-            kube::Source::Folder(path.clone()),
-            FOLDER_NAMESPACE.to_owned(),
-        ),
+        Source::Folder(path) => {
+            std::fs::read_dir(path).map_err(|error| {
+                let (path, reason) = (path.display(), reason(&error));
+                let text =
+                    format!("the folder of Kubernetes objects, {path}, cannot be read: {reason}");
+                Error::new(ErrorKind::Settings, text)
+            })?;
+            (
+                kube::Source::Folder(path.clone()),
+                FOLDER_NAMESPACE.to_owned(),
+            )
+        }
         Source::Cluster => cluster(None, None, environment, roots, clock)?,
         Source::Kubeconfig { path, context } => cluster(
             path.as_deref(),

@@ -141,10 +141,12 @@ impl Settings {
         let said = fields.remove("prometheus").filter(|said| !said.is_null());
         let mut settings = Self::deserialize(&value).map_err(|error| {
             let error = in_short(&error.to_string());
-            wrong(match monitoring::culprit::<Self>(&value) {
-                Some(path) => format!("{path}: {error}"),
-                None => error,
-            })
+            wrong(
+                match monitoring::culprit(&value, &|rest| Self::deserialize(rest).is_ok()) {
+                    Some(path) => format!("{path}: {error}"),
+                    None => error,
+                },
+            )
         })?;
         if let Some(said) = said {
             settings.prometheus = operator::Settings::from_fields(said.clone())

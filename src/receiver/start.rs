@@ -14,6 +14,7 @@ use super::status::{Board, Overview, Status};
 use super::supervisor::{Inputs, Supervisor, answer_requests};
 use crate::discovery::{self, Manager};
 use crate::exporters::Consumers;
+use crate::http::cause;
 use crate::http::server::Server;
 use crate::kube::Tuning;
 use crate::monitoring::Definitions;
@@ -29,7 +30,7 @@ use log::{debug, error, info};
 use parking_lot::Mutex;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -433,14 +434,22 @@ pub(super) fn system(what: &str, error: io::Error) -> Error {
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).map_err(|error| {
+    let bound = TcpListener::bind(address).or_else(|error| {
+        let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
+        // A port that is taken is taken for IPv4, too; anything else means that there is no IPv6 here.
+        if address != all || error.kind() == io::ErrorKind::AddrInUse {
+            return Err(error);
+        }
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))
+    });
+    bound.map_err(|error| {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => "the port is taken, name another one".to_owned(),
             io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
             io::ErrorKind::PermissionDenied => {
                 "not permitted; ports below 1024 need a privilege".to_owned()
             }
-            _ => error.to_string(),
+            _ => cause::io(&error),
         };
         Error::new(
             ErrorKind::System,
@@ -452,8 +461,14 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
 fn serve(listener: TcpListener, overview: &Arc<Overview>) -> Result<Server, Error> {
     let view = Arc::clone(overview);
     let handler = Arc::new(move |request: &_| admin::answer(request, &*view));
-    Server::start("admin", listener, Arc::clone(&overview.clock), handler)
-        .map_err(|error| system("admin server", error))
+    Server::start(
+        "admin",
+        listener,
+        Arc::clone(&overview.clock),
+        handler,
+        admin::is_large,
+    )
+    .map_err(|error| system("admin server", error))
 }
 
 fn pipeline(

@@ -191,6 +191,18 @@ fn read_regular(path: &Path, at_most: u64) -> io::Result<Vec<u8>> {
     }
 }
 
+/// What the system says, without its number.
+pub fn reason(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        return "nothing to read yet: a regular file is expected".to_owned();
+    }
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod files;
 pub mod gate;
 pub mod glob;
+pub mod printable;
 pub mod quiet;
 pub mod stop;
 pub mod thread;

@@ -8,7 +8,7 @@ use super::family::belongs;
 use super::job::{Counters, Job};
 use super::labels::BadLabels;
 use super::limits;
-use super::reading::{LINE, Reading};
+use super::reading::{Counts, LINE, Reading};
 use super::sample::{Offered, Place, Read, Refused};
 use super::start::{Starts, Synthesized};
 use super::storage::{Metadata, Rejected, Sample, SampleLabels, Storage, Value};
@@ -22,17 +22,6 @@ use crate::model::series::{FamilyId, Row, RowKind, SeriesId, SeriesTable};
 use crate::model::value::stale_nan;
 use crate::textparse::{Entry, Format, LabelSource, Options, Parser};
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// What a scrape counts, for its report.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    /// Samples on the page.
-    pub(crate) scraped: u64,
-    /// Those that relabelling left.
-    pub(crate) kept: u64,
-    /// New series.
-    pub(crate) added: u64,
-}
 
 /// One scrape's way into the storage.
 pub(crate) struct Appending<'a> {

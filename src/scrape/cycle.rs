@@ -1,7 +1,8 @@
 //! One scrape from request to batch, and the end of a target.
 
-use super::append::{Appending, Counts, add};
+use super::append::{Appending, add};
 use super::fetch;
+use super::reading::Counts;
 use super::report::{self, Report};
 use super::state::{TargetState, Worker};
 use super::storage::{AcceptAll, Storage};

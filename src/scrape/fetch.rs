@@ -50,6 +50,12 @@ pub(super) fn fetch(
         let text = format!("server returned HTTP status {}{hint}", response.status_text);
         return Err(Error::failed(text));
     }
+    if response.zstd {
+        // prometheus: scrape/scrape.go, errZstdNotEnabled
+        return Err(Error::failed(
+            "received a zstd-compressed response, but the \"zstd-scrape\" feature flag is not enabled",
+        ));
+    }
     Ok(response)
 }
 

@@ -1,6 +1,5 @@
 //! What holds while one page is read, and what is too much of it.
 
-use super::append::Counts;
 use super::cache::Seen;
 use super::limits;
 use super::sample::{Offered, Refused};
@@ -11,6 +10,17 @@ use crate::model::bounds::Work;
 use crate::model::labels::Text;
 use crate::model::series::SeriesTable;
 use crate::model::value::is_stale;
+
+/// What a scrape counts, for its report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Samples on the page.
+    pub(crate) scraped: u64,
+    /// Those that relabelling left.
+    pub(crate) kept: u64,
+    /// New series.
+    pub(crate) added: u64,
+}
 
 /// A sample may be this far in the future, milliseconds (prometheus: scrape/scrape.go, maxAheadTime).
 const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;

@@ -1,6 +1,6 @@
 //! The report series of a scrape: `up` and its companions (prometheus: scrape/scrape.go, report).
 
-use super::append::Counts;
+use super::reading::Counts;
 use super::storage::{Metadata, Rejected, Sample, SampleLabels, Storage, Value};
 use super::target::Target;
 use crate::model::batch::ReportSample;

@@ -147,10 +147,104 @@ pub fn validity(certificate: &[u8]) -> Option<(u64, u64)> {
     Some((validity.time()?, validity.time()?))
 }
 
+/// What a certificate says of itself, as far as webpki does not tell or does not accept it (RFC 5280, 4.1).
+#[derive(Debug)]
+pub struct Looks<'a> {
+    /// Version 1 knows no extensions, so no names but the common one.
+    pub is_version_1: bool,
+    /// Who signed it, in DER.
+    pub issuer: &'a [u8],
+    /// Whose it is, in DER.
+    pub subject: &'a [u8],
+    /// The size of its key, if that is one of RSA.
+    pub rsa_bits: Option<usize>,
+    /// What is signed, in DER.
+    pub signed: &'a [u8],
+    /// The byte that says that it is a CA.
+    ca_flag: Option<&'a [u8]>,
+}
+
+/// Looks at a certificate; `None` if it is none.
+pub fn look(certificate: &[u8]) -> Option<Looks<'_>> {
+    let content = Der(certificate).element(SEQUENCE)?;
+    let mut parts = Der(content);
+    let mut tbs = Der(parts.element(SEQUENCE)?);
+    let signed = content.get(..content.len() - parts.0.len())?;
+    let is_version_1 = tbs.element(CONTEXT_0).is_none();
+    tbs.element(INTEGER)?; // serial number
+    tbs.element(SEQUENCE)?; // algorithm
+    let issuer = tbs.element(SEQUENCE)?;
+    tbs.element(SEQUENCE)?; // validity
+    let subject = tbs.element(SEQUENCE)?;
+    let key = tbs.element(SEQUENCE)?;
+    tbs.element(CONTEXT_1); // unique identifiers, of which version 3 makes no use
+    tbs.element(CONTEXT_2);
+    Some(Looks {
+        is_version_1,
+        issuer,
+        subject,
+        rsa_bits: rsa_bits(key),
+        signed,
+        ca_flag: tbs.element(CONTEXT_3).and_then(ca_flag),
+    })
+}
+
+impl Looks<'_> {
+    /// The certificate, and what is signed of it, as they would be if it did not say that it is a CA; `None` if it does not.
+    pub fn without_ca_flag(&self, certificate: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+        let flag = self.ca_flag?.as_ptr().addr();
+        let without = |der: &[u8]| {
+            let mut copy = der.to_vec();
+            *copy.get_mut(flag.checked_sub(der.as_ptr().addr())?)? = 0;
+            Some(copy)
+        };
+        Some((without(certificate)?, without(self.signed)?))
+    }
+}
+
+fn rsa_bits(key: &[u8]) -> Option<usize> {
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
+    let mut parts = Der(key);
+    let mut algorithm = Der(parts.element(SEQUENCE)?);
+    if algorithm.element(OBJECT)? != RSA {
+        return None;
+    }
+    let [_unused_bits, key @ ..] = parts.element(BIT_STRING)? else {
+        return None;
+    };
+    let modulus = Der(Der(key).element(SEQUENCE)?).element(INTEGER)?;
+    let start = modulus.iter().position(|byte| *byte != 0)?;
+    let [first, rest @ ..] = modulus.get(start..)? else {
+        return None;
+    };
+    Some(rest.len() * 8 + (8 - first.leading_zeros() as usize))
+}
+
+/// The value of `cA` in the basic constraints, if it is true (RFC 5280, 4.2.1.9).
+fn ca_flag(extensions: &[u8]) -> Option<&[u8]> {
+    const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+    let mut extensions = Der(Der(extensions).element(SEQUENCE)?);
+    while let Some(extension) = extensions.element(SEQUENCE) {
+        let mut extension = Der(extension);
+        if extension.element(OBJECT)? == BASIC_CONSTRAINTS {
+            extension.element(BOOLEAN); // critical
+            let mut constraints = Der(Der(extension.element(OCTET_STRING)?).element(SEQUENCE)?);
+            return constraints.element(BOOLEAN).filter(|flag| flag == b"\xff");
+        }
+    }
+    None
+}
+
+const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
+const OCTET_STRING: u8 = 0x04;
+const OBJECT: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 const CONTEXT_0: u8 = 0xa0;
+const CONTEXT_1: u8 = 0x81;
+const CONTEXT_2: u8 = 0x82;
+const CONTEXT_3: u8 = 0xa3;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 

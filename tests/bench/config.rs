@@ -12,6 +12,7 @@ mod measure;
 
 use measure::measured;
 use prometheus_operator_receiver::config::{Context, Loader};
+use prometheus_operator_receiver::model::bounds::{Bounds, Work};
 use prometheus_operator_receiver::model::labels::{Labels, LabelsBuilder};
 use prometheus_operator_receiver::model::relabel::Keep;
 use prometheus_operator_receiver::rt::files::Disk;
@@ -64,7 +65,8 @@ fn main() {
                 let kept = measured("relabel", || {
                     let kept = (0..10_000).filter(|_| {
                         builder.reset(black_box(&labels));
-                        rules.apply(&mut builder) == Keep::Yes
+                        rules.apply(&mut builder, &mut Work::of(&Bounds::default(), u64::MAX))
+                            == Ok(Keep::Yes)
                     });
                     kept.count()
                 });

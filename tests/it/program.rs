@@ -25,14 +25,15 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn start(args: &[&str]) -> Self {
-        Self::with(args, Stdio::piped(), Stdio::piped())
+        Self::with(args, &[], Stdio::piped(), Stdio::piped())
     }
 
     /// What is piped is read.
-    fn with(args: &[&str], stdout: Stdio, stderr: Stdio) -> Self {
+    fn with(args: &[&str], environment: &[(&str, &str)], stdout: Stdio, stderr: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_promop"))
             .args(args)
             .env_clear()
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr)
@@ -226,6 +227,90 @@ fn scraping(jobs: &Path, sink: &Sink, shutdown_timeout: &str) -> Program {
     ])
 }
 
+/// ureq's trace dumps requests over several lines, in hexadecimal as well: what is asked for are pieces that fit in one.
+#[test]
+fn secrets_are_in_no_log_whatever_is_asked() {
+    let (_target, jobs) = busy_target();
+    let sink = Sink::start(|_| sink::ok());
+    let endpoint = sink.endpoint().replace("http://", "http://user:hunter2@");
+    let listen = free_address().to_string();
+    for environment in [&[][..], &[("RUST_LOG", "ureq=trace,ureq_proto=trace")]] {
+        let before = sink.received().len();
+        let program = Program::with(
+            &[
+                "--no-kubernetes",
+                "--additional-scrape-configs",
+                jobs.path().to_str().unwrap(),
+                "--otlp-endpoint",
+                &endpoint,
+                "--otlp-header",
+                "x-key=s3cr3t",
+                "--web.listen-address",
+                &listen,
+                "--log-level",
+                "trace",
+            ],
+            environment,
+            Stdio::piped(),
+            Stdio::piped(),
+        );
+        sink.wait_for(before + 1);
+        program.signal("TERM");
+        program.wait_for(&program.err, "stopping");
+        let log = program.err.lock().unwrap().clone();
+        assert!(log.contains("sending OTLP url=http://xxxxx@"), "{log}");
+        for secret in ["hunter2", "s3cr3t", "ureq_proto", "x-key"] {
+            assert!(!log.contains(secret), "{secret}: {log}");
+        }
+    }
+}
+
+#[test]
+fn a_taken_port_is_said_with_its_flag() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let (_target, jobs) = busy_target();
+    let jobs = jobs.path().to_str().unwrap();
+    let program = Program::start(&[
+        "--no-kubernetes",
+        "--additional-scrape-configs",
+        jobs,
+        "--web.listen-address",
+        &listen,
+    ]);
+    program.wait_for(&program.err, "the port is taken");
+    let log = program.err.lock().unwrap().clone();
+    assert!(
+        log.contains("webListenAddress (--web.listen-address)"),
+        "{log}"
+    );
+    assert_eq!(program.ends(), Some(1));
+}
+
+#[test]
+fn a_port_alone_is_open_on_both_families() {
+    let port = free_address().port();
+    let listen = format!(":{port}");
+    let (_target, jobs) = busy_target();
+    let jobs = jobs.path().to_str().unwrap();
+    let program = Program::start(&[
+        "--no-kubernetes",
+        "--additional-scrape-configs",
+        jobs,
+        "--web.listen-address",
+        &listen,
+    ]);
+    program.wait_for(&program.err, "started");
+    assert_ne!(
+        page(SocketAddr::from(([127, 0, 0, 1], port)), "/-/healthy"),
+        ""
+    );
+    if TcpListener::bind("[::1]:0").is_ok() {
+        let v6 = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port));
+        assert_ne!(page(v6, "/-/healthy"), "");
+    }
+}
+
 #[test]
 fn what_was_scraped_before_sigterm_reaches_a_slow_backend() {
     let (target, jobs) = busy_target();
@@ -286,7 +371,7 @@ fn an_output_that_nobody_reads_does_not_hold_up_the_end() {
     ]
     .concat();
     let args = [&args[..], &["--web.listen-address", &listen]].concat();
-    let program = Program::with(&args, stdout, Stdio::piped());
+    let program = Program::with(&args, &[], stdout, Stdio::piped());
     program.wait_until("two scrapes", || target.asked().len() > 1);
     program.signal("TERM");
     program.wait_for(&program.err, "not waited for any longer: export-stdout");
@@ -305,7 +390,7 @@ fn catches(program: &Program, signal: u32) -> bool {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
-    let (target, jobs) = busy_target();
+    let (_target, jobs) = busy_target();
     let (stderr, _kept) = full_pipe();
     let listen = free_address().to_string();
     let jobs = jobs.path().to_str().unwrap();
@@ -316,8 +401,7 @@ fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
     ]
     .concat();
     let args = [&args[..], &["--web.listen-address", &listen]].concat();
-    let program = Program::with(&args, Stdio::piped(), stderr);
-    program.wait_until("a scrape", || !target.asked().is_empty());
+    let program = Program::with(&args, &[], Stdio::piped(), stderr);
     program.wait_until("SIGTERM is caught", || catches(&program, 15));
     program.signal("TERM");
     assert_eq!(program.ends(), Some(1));
@@ -333,7 +417,7 @@ fn the_program_ends_with_whoever_reads_its_output() {
     let args = [&args[..], &["--output", "stdout"]].concat();
     let args = [&args[..], &["--web.listen-address", &listen]].concat();
     let stdout = Stdio::from(OwnedFd::from(theirs));
-    let program = Program::with(&args, stdout, Stdio::piped());
+    let program = Program::with(&args, &[], stdout, Stdio::piped());
     drop(ours);
     let err = Arc::clone(&program.err);
     assert_eq!(program.ends(), Some(0));

@@ -105,6 +105,27 @@ fn an_unchanged_page_needs_no_new_table_and_no_new_connection() {
 }
 
 #[test]
+fn an_encoding_that_was_not_offered_is_named() {
+    for (encoding, want) in [
+        (
+            "zstd",
+            Some(
+                "received a zstd-compressed response, but the \"zstd-scrape\" feature flag is not enabled",
+            ),
+        ),
+        ("identity", None),
+        ("br", None),
+    ] {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: {encoding}\r\nContent-Length: 4\r\n\r\na 1\n"
+        );
+        let server = Server::start(move |_| Reply::Bytes(head.clone().into_bytes()));
+        let mut it = Scraper::new(&server, "", Arc::default());
+        assert_eq!(it.scrape().error.as_deref(), want, "{encoding}");
+    }
+}
+
+#[test]
 fn a_target_that_comes_back_goes_on_with_its_series() {
     let n_asked = AtomicUsize::new(0);
     let server = Server::start(move |_| {

@@ -305,7 +305,7 @@ mod tests {
         let args = run(
             "run --web.listen-address :1 --shutdown-timeout 1m30s --log-level debug --no-kubernetes",
         );
-        assert_eq!(args.listen, Some(SocketAddr::from(([0, 0, 0, 0], 1))));
+        assert_eq!(args.listen, Some(SocketAddr::from(([0_u16; 8], 1))));
         assert_eq!(args.shutdown_timeout, Some(Duration::from_secs(90)));
         assert_eq!(args.log_level, Some(LevelFilter::Debug));
         assert!(args.no_kubernetes);

@@ -5,14 +5,15 @@ use crate::cli::Args;
 use crate::run;
 use crate::{Exit, print};
 use prometheus_operator_receiver::config::{self, Loader};
+use prometheus_operator_receiver::kube::folder::{find_files, read_text};
 use prometheus_operator_receiver::kube::manifest::{self, Object};
 use prometheus_operator_receiver::monitoring::Definitions;
 use prometheus_operator_receiver::operator::{self, Assets, Generated, Settings, Snapshot, expand};
 use prometheus_operator_receiver::receiver::{self, Environment};
 use prometheus_operator_receiver::rt::files::MemoryFiles;
+use prometheus_operator_receiver::wire::yaml::documents;
 use std::collections::HashSet;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Prints the configuration; what was rejected goes to standard error.
 ///
@@ -61,57 +62,47 @@ struct Input {
     assets: Assets,
     /// Objects of all other kinds, among them those to inherit from.
     others: Vec<Object>,
-    /// Documents that are no objects.
+    /// Files that cannot be read and documents that are no objects.
     complaints: Vec<String>,
 }
 
-/// The objects of a folder, a file or standard input, and which documents are none.
+/// The objects of a folder, a file or standard input, and what of it holds none. A file that is named must be readable.
 fn read_input(path: &Path) -> Result<Input, String> {
-    let unreadable = |path: &Path, err: io::Error| format!("{}: {err}", path.display());
-    let mut files = Vec::new();
-    if path.is_dir() {
-        find(path, &mut files).map_err(|err| unreadable(path, err))?;
-        files.sort();
-    } else {
-        files.push(path.to_owned());
-    }
     let definitions = Definitions::vendored();
     let mut input = Input::default();
-    for file in files {
-        let bytes = read(&file).map_err(|err| unreadable(&file, err))?;
-        let text =
-            String::from_utf8(bytes).map_err(|_| format!("{}: not UTF-8", file.display()))?;
-        manifest::each(&file.to_string_lossy(), &text, &mut |found| match found {
-            Ok(object)
-                if input.snapshot.add(&object, Some(&definitions)) || input.assets.add(&object) => {
-            }
-            Ok(object) => input.others.push(object),
-            Err(error) => input.complaints.push(error.to_string()),
-        });
+    if !path.is_dir() {
+        let bytes = read(path).map_err(|err| format!("{}: {err}", path.display()))?;
+        let text = documents::text(bytes).map_err(|err| format!("{}: {err}", path.display()))?;
+        input.add(path, &text, &definitions);
+        return Ok(input);
+    }
+    let found = find_files(path);
+    if let Some(message) = found.unreadable.get(path) {
+        return Err(format!("{}: {message}", path.display()));
+    }
+    let unreadable = found.unreadable.into_iter();
+    let complaints = unreadable.map(|(path, message)| format!("{}: {message}", path.display()));
+    input.complaints.extend(complaints);
+    for path in found.files.keys() {
+        match read_text(path) {
+            Ok(text) => input.add(path, &text, &definitions),
+            Err(message) => input
+                .complaints
+                .push(format!("{}: {message}", path.display())),
+        }
     }
     Ok(input)
 }
 
-/// YAML and JSON files at any depth; what begins with a dot is left out, as `kubectl apply -R` would have it.
-fn find(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
-            continue;
-        }
-        if path.is_dir() {
-            find(&path, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
-        {
-            files.push(path);
-        }
+impl Input {
+    fn add(&mut self, file: &Path, text: &str, definitions: &Definitions) {
+        manifest::each(&file.to_string_lossy(), text, &mut |found| match found {
+            Ok(object)
+                if self.snapshot.add(&object, Some(definitions)) || self.assets.add(&object) => {}
+            Ok(object) => self.others.push(object),
+            Err(error) => self.complaints.push(error.to_string()),
+        });
     }
-    Ok(())
 }
 
 /// What the chosen object says, else the defaults; flags and the settings file win.
@@ -247,6 +238,24 @@ mod tests {
         assert!(errors.is_empty());
         let got = inherited(wanted, &objects).map(|found| found.map(Object::name));
         assert_eq!(got, want.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn one_bad_file_costs_only_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &[u8]| std::fs::write(dir.path().join(name), text).unwrap();
+        write("latin.yaml", b"# caf\xe9\nkind: X\n");
+        write("bad.yaml", b"kind: Z\n---\n[!a, b]\n");
+        write("good.json", br#"{"kind": "A"}{"kind": "B"}"#);
+        let input = read_input(dir.path()).unwrap();
+        let kinds: Vec<_> = input.others.iter().map(Object::kind).collect();
+        assert_eq!(kinds, ["Z", "A", "B"]);
+        let complaints = input.complaints;
+        assert_eq!(complaints.len(), 2, "{complaints:?}");
+        assert!(complaints[1].contains("latin.yaml: line 1: not UTF-8"));
+        assert!(complaints[0].contains("bad.yaml#2: line "));
+        assert!(read_input(&dir.path().join("latin.yaml")).is_err());
+        assert!(read_input(&dir.path().join("gone")).is_err());
     }
 
     #[test]

@@ -31,7 +31,19 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// The YAML reader panics at some texts; the library makes errors of it, and nobody else need know.
+fn quiet_panics_of_the_yaml_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let from = panic.location().map_or("", |location| location.file());
+        if !from.contains("libyaml-safer") {
+            usual(panic);
+        }
+    }));
+}
+
 fn main() -> ExitCode {
+    quiet_panics_of_the_yaml_reader();
     let command = match cli::parse_args(std::env::args_os().skip(1)) {
         Ok(command) => command,
         Err(mistake) => {

@@ -7,6 +7,7 @@ use crate::{logging, otlp};
 use crossbeam_channel::Sender;
 use log::{error, info, warn};
 use prometheus_operator_receiver::exporters::{Format, Lines, OtlpHttp};
+use prometheus_operator_receiver::http::url::shown;
 use prometheus_operator_receiver::receiver::{Error, ErrorKind, Receiver, Settings, Source};
 use prometheus_operator_receiver::rt::files::Disk;
 use prometheus_operator_receiver::translate;
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
             for part in ignored {
                 warn!("ignored: {part}");
             }
-            info!("sending OTLP url={}", settings.url);
+            info!("sending OTLP url={}", shown(&settings.url));
             builder.exporter(
                 OtlpHttp::new(settings, &Disk)
                     .map_err(|err| format!("OTEL_EXPORTER_OTLP_*, --otlp-header: {err}"))?,

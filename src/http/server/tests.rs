@@ -57,7 +57,15 @@ fn requests() {
 
 fn server(handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    Server::start("test", listener, SystemClock::shared(), Arc::new(handler)).unwrap()
+    let is_large = |request: &Request| request.path == "/large";
+    Server::start(
+        "test",
+        listener,
+        SystemClock::shared(),
+        Arc::new(handler),
+        is_large,
+    )
+    .unwrap()
 }
 
 /// What the server answers until it closes.
@@ -98,16 +106,63 @@ fn a_panic_in_a_page_is_a_500_and_the_server_goes_on() {
 }
 
 #[test]
-fn silent_clients_are_bounded_in_number_and_cut_on_stop() {
+fn silent_clients_make_room_and_are_cut_on_stop() {
     let server = server(|_| Response::text(200, "fine"));
-    let silent: Vec<_> = (0..MAX_CONNECTIONS)
-        .map(|_| TcpStream::connect(server.address()).unwrap())
-        .collect();
-    // One more is cut at once: connections are accepted in order.
-    let mut one_more = TcpStream::connect(server.address()).unwrap();
-    assert!(matches!(one_more.read(&mut [0]), Ok(0) | Err(_)));
+    let half = |_| {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost").unwrap();
+        stream
+    };
+    let mut silent: Vec<_> = (0..40).map(half).collect();
+    for _ in 0..3 {
+        let answer = exchange(&server, "GET /-/healthy HTTP/1.1\r\n\r\n");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    // The oldest have been cut.
+    assert!(matches!(silent[0].read(&mut [0]), Ok(0) | Err(_)));
     let began = SystemClock.now();
     drop(server);
     assert!(SystemClock.now() - began < REQUEST_TIME);
-    drop(silent);
+}
+
+#[test]
+fn large_answers_are_made_one_at_a_time_and_hold_up_nobody_else() {
+    let made = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&made);
+    let (began, begins) = crossbeam_channel::bounded(64);
+    let server = server(move |request| {
+        if request.path != "/large" {
+            return Response::text(200, "fine");
+        }
+        *counted.lock() += 1;
+        began.send(()).unwrap();
+        Response::json(200, vec![b' '; 64 << 20])
+    });
+    let ask = |_| {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.write_all(b"GET /large HTTP/1.1\r\n\r\n").unwrap();
+        stream
+    };
+    let hungry: Vec<_> = (0..10).map(ask).collect();
+    begins.recv().unwrap();
+    let answer = exchange(&server, "GET /-/ready HTTP/1.1\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    // Nobody reads, so the first still has it.
+    assert_eq!(*made.lock(), 1);
+    drop(server);
+    drop(hungry);
+}
+
+#[test]
+fn without_threads_or_time_requests_are_answered_in_line() {
+    let server = server(|_| Response::text(200, "fine"));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    server.shared.serve(u64::MAX, stream, SHORT_TIME);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("fine\n"), "{answer}");
+    assert!(server.shared.connections.lock().is_empty());
 }

@@ -1,6 +1,6 @@
 //! What all objects have.
 
-use crate::kube::selector::{key_problem, name_problem, namespace_problem, value_problem};
+use super::names::{key_problem, name_problem, namespace_problem, value_problem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -4,5 +4,6 @@ pub mod core;
 pub mod discovery;
 pub mod kind;
 pub mod meta;
+pub(super) mod names;
 pub mod networking;
 pub mod object;

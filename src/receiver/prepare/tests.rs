@@ -218,7 +218,7 @@ fn a_monitor_that_wants_too_much_is_rejected_alone() {
     rig.preparer.settings = Arc::new(settings);
     rig.write("ServiceMonitor", "good", &["a", "b"]);
     rig.write("ServiceMonitor", "large", &["a"; 50]);
-    rig.write("ServiceMonitor", "often", &["a'\n    interval: '99ms"]);
+    rig.write_endpoints("ServiceMonitor", "often", &["port: a, interval: 99ms"]);
     let loaded = rig.prepare_until(|loaded| loaded.jobs.len() == 2 && loaded.rejected.len() == 2);
     assert_eq!(
         names(&loaded),

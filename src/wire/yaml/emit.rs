@@ -5,7 +5,8 @@
 mod scalar;
 
 use super::resolve::looks_typed;
-use scalar::{Analysis, Style, base64_lines, escaped, float, is_break, is_printable, is_simple};
+pub(super) use scalar::float;
+use scalar::{Analysis, Style, base64_lines, escaped, is_break, is_printable, is_simple};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 

@@ -69,7 +69,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Nodes nested deeper are refused: reading and dropping a tree takes stack.
+/// Nodes nested deeper, what aliases stand for included, are refused: reading and dropping a tree takes stack.
 const MAX_DEPTH: usize = 500;
 
 impl<'t> Node<'t> {
@@ -126,7 +126,7 @@ fn compose(text: &[u8]) -> Result<Option<Node<'static>>, Error> {
     loop {
         let event = parser.parse().map_err(|error| Error {
             line: line_of_error(&error, closed.is_some()),
-            message: error.to_string(),
+            message: words(&error),
         })?;
         match composer.take(event)? {
             Step::More => {}
@@ -160,7 +160,8 @@ struct Composer {
     root: Option<Node<'static>>,
     /// Length of a text whose last line was given an end: a block that ends there does not have it.
     added_end: Option<usize>,
-    anchors: HashMap<Box<str>, Rc<Node<'static>>>,
+    /// With how many levels each has.
+    anchors: HashMap<Box<str>, (Rc<Node<'static>>, usize)>,
 }
 
 struct Open {
@@ -170,6 +171,8 @@ struct Open {
     key: Option<Node<'static>>,
     /// Written in brackets or braces, as all inside of it is.
     is_flow: bool,
+    /// Levels of the deepest of what is in it.
+    levels: usize,
 }
 
 impl Composer {
@@ -191,18 +194,19 @@ impl Composer {
             EventData::Alias { anchor } => {
                 let is_open = |open: &Open| open.anchor.as_deref() == Some(anchor.as_str());
                 if let Some(above) = self.open.iter().rev().position(is_open) {
-                    self.add(node(None, Data::Loop(above + 1)), None);
+                    self.add(node(None, Data::Loop(above + 1)), None, 0)?;
                     return Ok(Step::More);
                 }
-                let Some(target) = self.anchors.get(anchor.as_str()) else {
+                let Some((target, levels)) = self.anchors.get(anchor.as_str()) else {
                     let message = format!("unknown anchor '{anchor}' referenced");
                     return Err(Error {
                         line: Some(line),
                         message,
                     });
                 };
+                let levels = *levels;
                 let alias = node(None, Data::Alias(Rc::clone(target)));
-                self.add(alias, None);
+                self.add(alias, None, levels)?;
             }
             EventData::Scalar {
                 anchor,
@@ -227,7 +231,7 @@ impl Composer {
                     Style::Quoted
                 };
                 let scalar = node(tag, Data::Scalar(Cow::Owned(value), style));
-                self.add(scalar, anchor);
+                self.add(scalar, anchor, 0)?;
             }
             EventData::SequenceStart {
                 anchor, tag, style, ..
@@ -242,8 +246,8 @@ impl Composer {
                 self.open(node(tag, Data::Mapping(Vec::new())), anchor, is_flow)?;
             }
             EventData::SequenceEnd | EventData::MappingEnd => {
-                if let Some(Open { node, anchor, .. }) = self.open.pop() {
-                    self.add(node, anchor);
+                if let Some(open) = self.open.pop() {
+                    self.add(open.node, open.anchor, open.levels + 1)?;
                 }
             }
             _ => {}
@@ -271,29 +275,35 @@ impl Composer {
         is_flow: bool,
     ) -> Result<(), Error> {
         if self.open.len() >= MAX_DEPTH {
-            let message = format!("nested deeper than {MAX_DEPTH} levels");
-            return Err(Error {
-                line: Some(node.line),
-                message,
-            });
+            return Err(too_deep(&node));
         }
         self.open.push(Open {
             node,
             anchor,
             key: None,
             is_flow,
+            levels: 0,
         });
         Ok(())
     }
 
-    fn add(&mut self, node: Node<'static>, anchor: Option<String>) {
+    fn add(
+        &mut self,
+        node: Node<'static>,
+        anchor: Option<String>,
+        levels: usize,
+    ) -> Result<(), Error> {
+        if self.open.len() + levels > MAX_DEPTH {
+            return Err(too_deep(&node));
+        }
         let node = match anchor {
             None => node,
             Some(anchor) => {
                 // Shared where it stands, too: copies of nested anchors would grow without bound.
                 let (line, column) = (node.line, node.column);
                 let shared = Rc::new(node);
-                self.anchors.insert(anchor.into(), Rc::clone(&shared));
+                self.anchors
+                    .insert(anchor.into(), (Rc::clone(&shared), levels));
                 Node {
                     line,
                     column,
@@ -304,14 +314,34 @@ impl Composer {
         };
         let Some(parent) = self.open.last_mut() else {
             self.root = Some(node);
-            return;
+            return Ok(());
         };
+        parent.levels = parent.levels.max(levels);
         match (&mut parent.node.data, parent.key.take()) {
             (Data::Sequence(items), _) => items.push(node),
             (Data::Mapping(pairs), Some(key)) => pairs.push((key, node)),
             (_, None) => parent.key = Some(node),
             (_, Some(_)) => {}
         }
+        Ok(())
+    }
+}
+
+fn too_deep(node: &Node<'_>) -> Error {
+    Error {
+        line: Some(node.line),
+        message: format!("nested deeper than {MAX_DEPTH} levels"),
+    }
+}
+
+/// Without the reader's own places, of which there is a better one.
+fn words(error: &libyaml_safer::Error) -> String {
+    match (error.kind(), error.context()) {
+        (ErrorKind::Scanner | ErrorKind::Parser, Some(context)) => {
+            format!("{} {context}", error.problem())
+        }
+        (ErrorKind::Scanner | ErrorKind::Parser, None) => error.problem().to_owned(),
+        _ => error.to_string(),
     }
 }
 
@@ -398,6 +428,11 @@ mod tests {
         assert_eq!(parse(b"a: 1\nb: *y\n").unwrap_err().line, Some(2));
         assert_eq!(parse(b""), Ok(None));
         assert!(parse("[".repeat(600).as_bytes()).is_err());
+        // Aliases count: dropping a long chain of them would take as much stack.
+        let link = |i: usize| format!("- &a{i} [[*a{}]]\n", i - 1);
+        let chain = |links| "- &a0 x\n".to_owned() + &(1..=links).map(link).collect::<String>();
+        assert!(parse(chain(240).as_bytes()).is_ok());
+        assert!(parse(chain(260).as_bytes()).is_err());
         // Only in block style is a question mark like any other.
         assert_eq!(parse(b"a:\n  b: {c: d?e}\n").unwrap_err().line, Some(1));
         assert!(parse(b"[[a, b ?c]]").is_err());

@@ -43,9 +43,27 @@ impl Authority {
 
     /// A certificate for these names and addresses.
     pub fn issue(&self, names: &[&str]) -> Pair {
+        self.issue_with(names, |_| ())
+    }
+
+    /// A certificate for a name that says it is an authority itself.
+    pub fn issue_authority(&self, name: &str) -> Pair {
+        self.issue_with(&[name], |params| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        })
+    }
+
+    pub fn issue_expired(&self, name: &str) -> Pair {
+        self.issue_with(&[name], |params| {
+            params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        })
+    }
+
+    fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Pair {
         let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(names).unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        change(&mut params);
         let cert = params.signed_by(&key, &self.0).unwrap();
         Pair {
             cert: cert.pem(),

@@ -53,7 +53,7 @@ fn certificates() {
     check_tls(&named, None, expects, true);
     let insecure = Tls {
         insecure_skip_verify: true,
-        ..others
+        ..others.clone()
     };
     check_tls(&named, None, insecure, true);
     check_tls(&server, Some(&authority), ca(), false);
@@ -71,6 +71,16 @@ fn certificates() {
         };
         check_tls(&pair, None, itself, true);
     }
+    // A certificate that says it is a CA, and that a CA has signed, is a server's nevertheless, if the name is right.
+    let authority_too = authority.issue_authority("127.0.0.1");
+    check_tls(&authority_too, None, ca(), true);
+    check_tls(&authority_too, None, others, false);
+    check_tls(
+        &authority.issue_authority("elsewhere.test"),
+        None,
+        ca(),
+        false,
+    );
     let elsewhere = Authority::alone("metrics.example.test");
     let itself = Tls {
         ca: elsewhere.cert.as_str().into(),
@@ -85,6 +95,62 @@ fn certificates() {
         };
         check_tls(&server, Some(&authority), only, true);
     }
+}
+
+/// What a scrape says of a server that it does not trust.
+#[track_caller]
+fn check_refused(pair: &Pair, clients: Option<&Authority>, tls: Tls, want: &str) {
+    let server = tls::server(pair, clients, |_| ok("a 1\n"));
+    let url = format!("https://{}/m", server.address);
+    let error = Scraper::new(&tls_config(tls)).get(&url).unwrap_err();
+    assert!(error.contains(want), "{error}");
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let ca = |authority: &Authority| Tls {
+        ca: authority.pem().into(),
+        ..Tls::default()
+    };
+    let server = authority.issue(&["127.0.0.1"]);
+    let alone = Authority::alone("127.0.0.1");
+    let system = Tls::default;
+    check_refused(
+        &alone,
+        None,
+        system(),
+        "tls: the certificate is self-signed",
+    );
+    check_refused(
+        &authority.issue(&["a.test"]),
+        None,
+        ca(&authority),
+        "valid for a.test, not 127.0.0.1",
+    );
+    check_refused(
+        &authority.issue(&[]),
+        None,
+        ca(&authority),
+        "no subject alternative names",
+    );
+    check_refused(
+        &authority.issue_expired("127.0.0.1"),
+        None,
+        ca(&authority),
+        "expired at 2001-01-01T00:00:00Z",
+    );
+    check_refused(&server, Some(&other), ca(&authority), "client certificate");
+
+    let plain = Server::start(|_| ok("a 1\n"));
+    let url = format!("https://{}/m", plain.address);
+    let error = Scraper::new(&tls_config(ca(&authority)))
+        .get(&url)
+        .unwrap_err();
+    assert!(
+        error.contains("use http://") || error.contains("EOF"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -316,7 +316,8 @@ fn header(place: &mut Vec<(String, String)>, value: &str) -> Result<(), String> 
 /// `:9099` means every address, as for Prometheus.
 fn address(value: &str) -> Result<SocketAddr, String> {
     let (host, full) = match value.strip_prefix(':') {
-        Some(port) => ("", format!("0.0.0.0:{port}")),
+        // All addresses of both families; without IPv6 those of IPv4 (receiver: start.rs).
+        Some(port) => ("", format!("[::]:{port}")),
         None => (value, value.replacen("localhost:", "127.0.0.1:", 1)),
     };
     let parsed = full.parse();

@@ -142,7 +142,7 @@ pub(super) fn base64_lines(bytes: &[u8]) -> String {
 }
 
 /// Go's `strconv.FormatFloat(f, 'g', -1, 64)`, and YAML's words for what is no number.
-pub(super) fn float(number: f64) -> String {
+pub(in crate::wire::yaml) fn float(number: f64) -> String {
     if number.is_nan() {
         return ".nan".to_owned();
     }

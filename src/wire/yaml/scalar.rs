@@ -1,24 +1,33 @@
-//! The values of scalar nodes as go-yaml v2 has them, tags and quotes considered; what plain text means is said in `wire::yaml`.
+//! The values of scalar nodes as go-yaml v2 has them, tags and quotes considered; what plain text means is said
+//! in [`super::resolve`].
 
+use super::{Data, Node, Style, resolve};
 use crate::model::quote::quoted;
-use crate::wire::yaml::{Data, Node, Style, resolve};
 use base64::Engine as _;
+use serde_json::Value;
 
 /// A scalar's value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Scalar<'n> {
+pub enum Scalar<'n> {
+    /// `~`, `null` or nothing.
     Null,
+    /// A boolean.
     Bool(bool),
+    /// A whole number.
     Int(i64),
+    /// A whole number beyond `i64`.
     Uint(u64),
+    /// Any other number.
     Float(f64),
+    /// Text; dates are text, too.
     Text(&'n str),
+    /// What `!!binary` packs.
     Binary(Vec<u8>),
 }
 
 impl Scalar<'_> {
     /// The short tag, for messages.
-    pub(super) fn tag(&self) -> &'static str {
+    pub fn tag(&self) -> &'static str {
         match self {
             Self::Null => "!!null",
             Self::Bool(_) => "!!bool",
@@ -28,6 +37,34 @@ impl Scalar<'_> {
             Self::Binary(_) => "!!binary",
         }
     }
+
+    /// The value in JSON as Go's `encoding/json` prints it; `None` for infinite numbers and `.nan`.
+    pub fn into_json(self) -> Option<Value> {
+        Some(match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::from(value),
+            Self::Int(value) => Value::from(value),
+            Self::Uint(value) => Value::from(value),
+            Self::Float(value) => {
+                whole(value).or_else(|| serde_json::Number::from_f64(value).map(Value::Number))?
+            }
+            Self::Text(value) => Value::from(value),
+            Self::Binary(value) => Value::from(String::from_utf8_lossy(&value)),
+        })
+    }
+}
+
+/// A whole number that is written as another one, such as `50.0` or `1e+06`, as Go's `encoding/json` prints it.
+pub fn whole(float: f64) -> Option<Value> {
+    if float.fract() != 0.0 {
+        None
+    } else if float >= i64::MIN as f64 && float < i64::MAX as f64 {
+        Some(Value::from(float as i64))
+    } else if float >= 0.0 && float < u64::MAX as f64 {
+        Some(Value::from(float as u64))
+    } else {
+        None
+    }
 }
 
 const TAGS: &str = "tag:yaml.org,2002:";
@@ -36,7 +73,7 @@ const TAGS: &str = "tag:yaml.org,2002:";
 ///
 /// # Errors
 /// Its tag contradicts its text; what is wrong.
-pub(super) fn resolve<'n>(node: &'n Node<'_>) -> Result<Option<Scalar<'n>>, String> {
+pub fn resolve<'n>(node: &'n Node<'_>) -> Result<Option<Scalar<'n>>, String> {
     let Data::Scalar(text, style) = &node.data else {
         return Ok(None);
     };
@@ -76,7 +113,7 @@ pub(super) fn resolve<'n>(node: &'n Node<'_>) -> Result<Option<Scalar<'n>>, Stri
 }
 
 /// Whether a node is null for types that decode themselves: `Null` and `NULL` are not, as upstream.
-pub(super) fn is_null(node: &Node<'_>) -> bool {
+pub fn is_null(node: &Node<'_>) -> bool {
     match (node.tag.as_deref(), &node.data) {
         (Some(tag), _) => tag.strip_prefix(TAGS) == Some("null"),
         (None, Data::Scalar(text, Style::Plain)) => matches!(&**text, "" | "~" | "null"),
@@ -85,7 +122,7 @@ pub(super) fn is_null(node: &Node<'_>) -> bool {
 }
 
 /// Whether a key asks for a merge.
-pub(super) fn is_merge(key: &Node<'_>) -> bool {
+pub fn is_merge(key: &Node<'_>) -> bool {
     let key = if key.is_marked() { key.resolved() } else { key };
     let Data::Scalar(text, style) = &key.data else {
         return false;
@@ -95,7 +132,7 @@ pub(super) fn is_merge(key: &Node<'_>) -> bool {
 }
 
 /// A source text that a string field reads as the empty string.
-pub(super) fn is_null_word(text: &str) -> bool {
+pub fn is_null_word(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 

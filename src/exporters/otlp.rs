@@ -77,7 +77,7 @@ mod tests {
     }
 
     fn resource(name: &str, metrics: Vec<Metric>) -> ResourceMetrics {
-        let attributes = [("service.name".into(), name.into())].into_iter().collect();
+        let attributes = [("service.name", name)].into_iter().collect();
         let scoped = ScopeMetrics {
             scope: Scope::default(),
             metrics,

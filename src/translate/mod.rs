@@ -8,6 +8,7 @@ mod name;
 mod number;
 mod plan;
 pub mod protobuf;
+mod refused;
 mod resource;
 mod walk;
 
@@ -16,6 +17,7 @@ use crate::model::identity::Identity;
 use crate::model::labels::Labels;
 use crate::pdata::{Metrics, Text};
 use plan::Plan;
+use refused::Refused;
 use std::sync::Arc;
 
 /// What the receiver's own settings change about the translation.
@@ -39,11 +41,12 @@ impl Default for Settings {
     }
 }
 
-/// Translates the batches of one target; remembers the plan between them.
+/// Translates the batches of one target; remembers the plan between them, and what the last one refused.
 #[derive(Debug)]
 pub struct Translator {
     settings: Settings,
     known: Option<Known>,
+    refused: Refused,
 }
 
 /// A plan and what it was made for.
@@ -62,6 +65,16 @@ impl Translator {
         Self {
             settings,
             known: None,
+            refused: Refused::default(),
+        }
+    }
+
+    /// One that has seen the same, but works out everything anew: it gives the same.
+    pub fn without_plan(&self) -> Self {
+        Self {
+            settings: self.settings.clone(),
+            known: None,
+            refused: self.refused.clone(),
         }
     }
 
@@ -69,7 +82,8 @@ impl Translator {
     pub fn translate(&mut self, batch: &Batch<'_>) -> Option<Metrics> {
         let known = self.known.take().filter(|known| known.fits(batch));
         let known = known.unwrap_or_else(|| Known::new(batch, &self.settings));
-        let metrics = walk::metrics(&known.plan, batch);
+        let metrics = walk::metrics(&known.plan, batch, &self.refused);
+        self.refused = Refused::of(&known.plan, batch);
         self.known = Some(known);
         (metrics.point_count() > 0).then_some(metrics)
     }

@@ -3,7 +3,7 @@
 
 use crate::pdata::{
     Attributes, Buckets, Data, Exemplar, ExponentialHistogramPoint, HistogramPoint, Metric,
-    Metrics, Number, NumberPoint, ResourceMetrics, Scope, SummaryPoint, Temporality,
+    Metrics, Number, NumberPoint, ResourceMetrics, Scope, SummaryPoint, Temporality, Value,
 };
 use crate::wire::protobuf::Writer;
 
@@ -39,6 +39,7 @@ fn metric(w: &mut Writer, metric: &Metric) {
     w.bytes_if(3, metric.unit.as_bytes());
     attributes(w, 12, &metric.metadata);
     match &metric.data {
+        Data::Empty => {}
         Data::Gauge(gauge) => w.message(5, |w| points(w, &gauge.points, number_point)),
         Data::Sum(sum) => w.message(7, |w| {
             points(w, &sum.points, number_point);
@@ -166,9 +167,26 @@ fn attributes(w: &mut Writer, field: u32, attributes: &Attributes) {
     for (key, value) in attributes.iter() {
         w.message(field, |w| {
             w.bytes_if(1, key.as_bytes());
-            // The value is a member of a oneof: written even if it is the empty string.
-            w.message(2, |w| w.bytes(1, value.as_bytes()));
+            w.message(2, |w| any_value(w, value));
         });
+    }
+}
+
+/// The member of the oneof: written also if it is a default.
+fn any_value(w: &mut Writer, value: &Value) {
+    match value {
+        Value::String(text) => w.bytes(1, text.as_bytes()),
+        Value::Empty => {}
+        Value::Bool(value) => w.uint(2, u64::from(*value)),
+        Value::Int(value) => w.uint(3, *value as u64),
+        Value::Double(value) => w.double(4, *value),
+        Value::Array(values) => w.message(5, |w| {
+            for value in values.iter() {
+                w.message(1, |w| any_value(w, value));
+            }
+        }),
+        Value::Map(pairs) => w.message(6, |w| attributes(w, 1, pairs)),
+        Value::Bytes(bytes) => w.bytes(7, bytes),
     }
 }
 

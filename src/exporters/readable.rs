@@ -2,7 +2,7 @@
 
 use crate::pdata::{
     Attributes, Data, ExponentialHistogramPoint, HistogramPoint, Metric, Metrics,
-    NO_RECORDED_VALUE, Number, NumberPoint, SummaryPoint,
+    NO_RECORDED_VALUE, Number, NumberPoint, SummaryPoint, Value,
 };
 use std::fmt::{self, Display, Write};
 use std::time::{Duration, UNIX_EPOCH};
@@ -32,7 +32,11 @@ impl Display for Lines<'_> {
         for resource in &self.metrics.resource_metrics {
             write!(f, "# {time} job={}", self.job)?;
             for (key, value) in resource.resource.attributes.iter() {
-                write!(f, " {key}={value}")?;
+                write!(f, " {key}=")?;
+                match value {
+                    Value::String(text) => f.write_str(text)?,
+                    other => attribute(f, other)?,
+                }
             }
             writeln!(f)?;
             for scope in &resource.scope_metrics {
@@ -47,6 +51,7 @@ impl Display for Lines<'_> {
 
 fn metric(f: &mut fmt::Formatter<'_>, metric: &Metric) -> fmt::Result {
     match &metric.data {
+        Data::Empty => Ok(()),
         Data::Gauge(gauge) => lines(f, metric, &gauge.points, |p| &p.attributes, number),
         Data::Sum(sum) => lines(f, metric, &sum.points, |p| &p.attributes, number),
         Data::Histogram(h) => lines(f, metric, &h.points, |p| &p.attributes, histogram),
@@ -68,18 +73,43 @@ fn lines<P>(
         f.write_str(&metric.name)?;
         let attributes = attributes(point);
         if !attributes.is_empty() {
-            f.write_str("{")?;
-            for (i, (key, value)) in attributes.iter().enumerate() {
-                let comma = if i == 0 { "" } else { "," };
-                write!(f, "{comma}{key}={value:?}")?;
-            }
-            f.write_str("}")?;
+            map(f, attributes)?;
         }
         f.write_str(" ")?;
         value(f, point)?;
         writeln!(f)?;
     }
     Ok(())
+}
+
+fn map(f: &mut fmt::Formatter<'_>, attributes: &Attributes) -> fmt::Result {
+    f.write_str("{")?;
+    for (i, (key, value)) in attributes.iter().enumerate() {
+        let comma = if i == 0 { "" } else { "," };
+        write!(f, "{comma}{key}=")?;
+        attribute(f, value)?;
+    }
+    f.write_str("}")
+}
+
+fn attribute(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
+    match value {
+        Value::Empty => Ok(()),
+        Value::String(text) => write!(f, "{text:?}"),
+        Value::Bool(value) => write!(f, "{value}"),
+        Value::Int(value) => write!(f, "{value}"),
+        Value::Double(value) => write!(f, "{value}"),
+        Value::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+        Value::Map(pairs) => map(f, pairs),
+        Value::Array(values) => {
+            f.write_str("[")?;
+            for (i, value) in values.iter().enumerate() {
+                f.write_str(if i == 0 { "" } else { "," })?;
+                attribute(f, value)?;
+            }
+            f.write_str("]")
+        }
+    }
 }
 
 const GONE: &str = "gone";
@@ -151,7 +181,15 @@ mod tests {
             metadata: Attributes::default(),
             data,
         };
-        let attributes: Attributes = [("code".into(), "200".into())].into_iter().collect();
+        let value = Value::Array([Value::Int(1), Value::Bytes([0, 255].into())].into());
+        let more = [("ok", Value::Bool(true)), ("map", value)];
+        let more = Value::Map(more.into_iter().collect());
+        let attributes = [
+            ("code", "200".into()),
+            ("more", more),
+            ("none", Value::Empty),
+        ];
+        let attributes: Attributes = attributes.into_iter().collect();
         let live = NumberPoint {
             attributes,
             value: Some(Number::Double(1.5)),
@@ -184,9 +222,8 @@ mod tests {
             ],
             schema_url: "".into(),
         };
-        let attributes = [("service.name".into(), "app".into())]
-            .into_iter()
-            .collect();
+        let attributes = [("service.name", "app".into()), ("n", Value::Double(1.5))];
+        let attributes = attributes.into_iter().collect();
         let resource = ResourceMetrics {
             resource: Resource { attributes },
             scope_metrics: vec![scoped],
@@ -200,8 +237,8 @@ mod tests {
             1_700_000_000_000,
             &mut out,
         );
-        let want = "# 2023-11-14T22:13:20.000Z job=shop service.name=app\n\
-                    g{code=\"200\"} 1.5\ng gone\nh count=3 ≤0.5:1 ≤inf:2\n";
+        let want = "# 2023-11-14T22:13:20.000Z job=shop service.name=app n=1.5\n\
+                    g{code=\"200\",more={ok=true,map=[1,00ff]},none=} 1.5\ng gone\nh count=3 ≤0.5:1 ≤inf:2\n";
         assert_eq!(out, want);
     }
 }

@@ -121,6 +121,8 @@
 //!   five minutes. Certificates of an exporter are read at start only.
 //! - A scope without metrics is left out; upstream writes it beside others.
 //! - A native histogram whose gaps claim more than 524 288 buckets of a sign is left out; upstream writes all the zeros.
+//! - Where a family changes its type so that the marker of one series takes the name of another's live value (`x` and `x_total`),
+//!   both are written; upstream loses one. A series still on the page that a new type refuses gets no marker.
 //! - Histogram parts that were refused for their timestamps get a stale marker when they vanish; upstream has forgotten them.
 //!
 //! # Status endpoints

@@ -1,9 +1,10 @@
 //! OTLP/JSON: protobuf's JSON mapping with OTLP's exceptions (enums as numbers, ids as hex).
 //! 64-bit integers are strings, fields with their default are left out, non-finite doubles are strings.
 
-use super::metrics::{
-    Attributes, Buckets, Data, Exemplar, Metrics, Number, NumberPoint, Temporality,
-};
+use super::metrics::{Buckets, Data, Exemplar, Metrics, Number, NumberPoint, Temporality};
+use super::{Attributes, Value};
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
 use std::fmt::{Display, Write};
 
 /// Appends metrics as one JSON object (a `MetricsData` message) without line breaks.
@@ -39,6 +40,7 @@ pub fn write_json(metrics: &Metrics, out: &mut String) {
 
 fn data(o: &mut Json<'_>, data: &Data) {
     match data {
+        Data::Empty => {}
         Data::Gauge(gauge) => o.member("gauge", |o| {
             o.list("dataPoints", &gauge.points, number_point);
         }),
@@ -230,12 +232,31 @@ impl Json<'_> {
         self.array(key, attributes.iter(), |json, (key, value)| {
             json.object(|o| {
                 o.text("key", key);
-                o.member("value", |o| {
-                    o.key("stringValue");
-                    o.quoted(value);
-                });
+                o.member("value", |o| o.value(value));
             });
         });
+    }
+
+    /// The one member of an `AnyValue`, also if it is a default; none for no value.
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Empty => {}
+            Value::String(text) => {
+                self.key("stringValue");
+                self.quoted(text);
+            }
+            Value::Bool(value) => self.raw("boolValue", value),
+            Value::Int(value) => self.raw("intValue", format_args!("\"{value}\"")),
+            Value::Double(value) => self.double("doubleValue", *value),
+            Value::Array(values) => self.member("arrayValue", |o| {
+                o.list("values", values, |o, value| o.value(value));
+            }),
+            Value::Map(pairs) => self.member("kvlistValue", |o| o.attributes("values", pairs)),
+            Value::Bytes(bytes) => {
+                let text = Base64Display::new(bytes, &STANDARD);
+                self.raw("bytesValue", format_args!("\"{text}\""));
+            }
+        }
     }
 
     fn list<T>(&mut self, key: &str, items: &[T], mut fill: impl FnMut(&mut Self, &T)) {
@@ -340,10 +361,7 @@ mod tests {
         let point = NumberPoint {
             time_nanos: 1,
             value: Some(Number::Double(0.0)),
-            attributes: [("a\"", "\\\n\u{1}"), ("", "")]
-                .map(|(key, value)| (key.into(), value.into()))
-                .into_iter()
-                .collect(),
+            attributes: [("a\"", "\\\n\u{1}"), ("", "")].into_iter().collect(),
             ..NumberPoint::default()
         };
         let metric = Metric {

@@ -1,6 +1,7 @@
 //! The structs of `opentelemetry/proto/metrics/v1/metrics.proto`, as far as scraped metrics need them:
-//! attribute values are strings, points have no minimum and maximum.
+//! points have no minimum and maximum.
 
+use super::Attributes;
 use std::sync::Arc;
 
 /// Shared text: names and attributes are the same at every scrape.
@@ -65,43 +66,6 @@ pub struct Scope {
     pub attributes: Attributes,
 }
 
-/// String attributes in the order of their appearance, shared by reference count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Attributes(Arc<[(Text, Text)]>);
-
-impl Attributes {
-    /// The value of an attribute, if it is there.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
-    }
-
-    /// All pairs of key and value.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
-        self.0.iter().map(|(key, value)| (&**key, &**value))
-    }
-
-    /// All pairs of key and value, as shared texts.
-    pub fn pairs(&self) -> &[(Text, Text)] {
-        &self.0
-    }
-
-    /// How many attributes.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is no attribute.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl FromIterator<(Text, Text)> for Attributes {
-    fn from_iter<I: IntoIterator<Item = (Text, Text)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
-    }
-}
-
 /// One metric: a name and its data points.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
@@ -120,6 +84,8 @@ pub struct Metric {
 /// The points of a metric, by its type.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Data {
+    /// Not said.
+    Empty,
     /// Current values.
     Gauge(Gauge),
     /// Sums over time.
@@ -136,6 +102,7 @@ impl Data {
     /// How many points there are.
     pub fn point_count(&self) -> usize {
         match self {
+            Self::Empty => 0,
             Self::Gauge(gauge) => gauge.points.len(),
             Self::Sum(sum) => sum.points.len(),
             Self::Histogram(histogram) => histogram.points.len(),

@@ -1,14 +1,16 @@
 //! OTLP metrics as plain data, their JSON form, and the contract of programs that consume them.
 //! Where metrics come from and how they travel is known above.
 
+mod attributes;
 mod json;
 mod metrics;
 mod split;
 
+pub use attributes::{Attributes, Value};
 pub use json::write_json;
 pub use metrics::{
-    Attributes, Buckets, Data, Exemplar, ExponentialHistogram, ExponentialHistogramPoint, Gauge,
-    Histogram, HistogramPoint, Metric, Metrics, NO_RECORDED_VALUE, Number, NumberPoint, Resource,
+    Buckets, Data, Exemplar, ExponentialHistogram, ExponentialHistogramPoint, Gauge, Histogram,
+    HistogramPoint, Metric, Metrics, NO_RECORDED_VALUE, Number, NumberPoint, Resource,
     ResourceMetrics, Scope, ScopeMetrics, Sum, Summary, SummaryPoint, Temporality, Text,
 };
 

@@ -86,6 +86,7 @@ impl Metric {
     /// The same metric with the first `n` points, which are taken away here.
     fn take(&mut self, n: usize) -> Self {
         let data = match &mut self.data {
+            Data::Empty => Data::Empty,
             Data::Gauge(gauge) => Data::Gauge(Gauge {
                 points: first(&mut gauge.points, n),
             }),

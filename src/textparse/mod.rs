@@ -27,8 +27,8 @@ use line::Span;
 use std::borrow::Cow;
 use std::fmt;
 
-pub use number::value_of_line;
 pub use choose::choose;
+pub use number::value_of_line;
 
 /// How a page is to be read; the booleans are those of the job and of the receiver.
 #[derive(Debug, Clone, Copy, Default)]

@@ -13,14 +13,15 @@ use crate::model::batch::Batch;
 use crate::model::labels::METRIC_NAME;
 use crate::model::metadata::MetricKind;
 use crate::model::series::{RowKind, SeriesId};
-use crate::pdata::{Attributes, Resource, Scope, Text};
+use crate::pdata::{Attributes, Resource, Scope, Text, Value};
 use std::collections::HashMap;
 
 /// The plan for a batch's table, target, external labels and report; `target` are [`target_attributes`]. Values and presence are not looked at.
-pub(super) fn plan(batch: &Batch<'_>, target: &[(Text, Text)], settings: &Settings) -> Plan {
+pub(super) fn plan(batch: &Batch<'_>, target: &[(Text, Value)], settings: &Settings) -> Plan {
     let mut builder = Builder::new(batch, target, settings);
     let table = batch.table;
-    let mut floats = vec![FloatRow::None; table.n_series()];
+    // The first float row of each series that is part of a point.
+    let mut floats = vec![None; table.n_series()];
     for (at, row) in table.rows().iter().enumerate() {
         let Some(sample) = builder.sample(row.series, at) else {
             continue;
@@ -30,35 +31,31 @@ pub(super) fn plan(batch: &Batch<'_>, target: &[(Text, Text)], settings: &Settin
             RowKind::Dropped => {}
             RowKind::Histogram => builder.histogram(&sample, at),
             RowKind::Float => {
-                let float = floats.get(series.0 as usize);
-                let is_first = matches!(float, None | Some(FloatRow::None));
+                let float = floats.get_mut(series.0 as usize);
+                let is_first = float.as_ref().is_none_or(|float| float.is_none());
                 // The end of a series is marked once, however many rows it is.
                 let source = if is_first && !builder.ends_elsewhere(sample.name, at as usize) {
                     Source::Row { row: at, series }
                 } else {
                     Source::LiveRow { row: at }
                 };
-                let is_taken = builder.float(&sample, source);
-                if let Some(float @ FloatRow::None) = floats.get_mut(series.0 as usize) {
-                    *float = if is_taken {
-                        FloatRow::Taken(at)
-                    } else {
-                        FloatRow::Refused
-                    };
+                if !builder.float(&sample, source) {
+                    if sample.name != TARGET_INFO {
+                        builder.plan.refused.push((at, series));
+                    }
+                } else if let Some(float @ None) = float {
+                    *float = Some(at);
                 }
             }
         }
     }
-    for (at, float) in floats.into_iter().enumerate() {
+    let is_refused = |series: SeriesId| floats.get(series.0 as usize) == Some(&None);
+    let refused = &mut builder.plan.refused;
+    refused.retain(|(_, series)| is_refused(*series));
+    for (at, row) in floats.into_iter().enumerate() {
         let series = SeriesId(at as u32);
         let Some(sample) = builder.sample(series, usize::MAX) else {
             continue;
-        };
-        let row = match float {
-            FloatRow::None => None,
-            FloatRow::Taken(row) => Some(row),
-            // The receiver does not remember what it refused, so no marker follows.
-            FloatRow::Refused => continue,
         };
         let source = Source::Marker { series, row };
         if builder.ends_as_native(sample.name) {
@@ -79,14 +76,6 @@ pub(super) fn plan(batch: &Batch<'_>, target: &[(Text, Text)], settings: &Settin
         );
     }
     builder.finish()
-}
-
-/// The first float row of a series.
-#[derive(Clone, Copy)]
-enum FloatRow {
-    None,
-    Taken(u32),
-    Refused,
 }
 
 /// A series as the receiver sees one of its samples.
@@ -111,12 +100,12 @@ impl Sample<'_> {
     fn distinguishing(
         &self,
         part_label: Option<&str>,
-        target: &[(Text, Text)],
+        target: &[(Text, Value)],
         texts: &mut TextSet,
     ) -> Attributes {
         let of_target = |name: &str, value: &str| {
             let at = target.binary_search_by(|(n, _)| (**n).cmp(name));
-            at.is_ok_and(|at| *target[at].1 == *value)
+            at.is_ok_and(|at| target[at].1.as_str() == Some(value))
         };
         let mut kept = Vec::new();
         let mut last = Vec::new();
@@ -148,15 +137,15 @@ fn is_elsewhere(name: &str) -> bool {
 
 /// The attributes that the target and the external labels give to every point, sorted; a series' own labels may take
 /// the place of the target's.
-pub(super) fn target_attributes(batch: &Batch<'_>) -> Vec<(Text, Text)> {
+pub(super) fn target_attributes(batch: &Batch<'_>) -> Vec<(Text, Value)> {
     let of_target = batch.identity.labels.iter();
     let of_target = of_target.filter(|(name, _)| batch.external.get(name).is_none());
-    let mut pairs: Vec<(Text, Text)> = of_target
+    let mut pairs: Vec<(Text, Value)> = of_target
         .chain(batch.external.iter())
         .filter(|(name, value)| !is_elsewhere(name) && *name != METRIC_NAME && !value.is_empty())
-        .map(|(name, value)| (Text::from(name), Text::from(value)))
+        .map(|(name, value)| (Text::from(name), Value::from(value)))
         .collect();
-    pairs.sort();
+    pairs.sort_by(|a, b| a.0.cmp(&b.0));
     pairs
 }
 
@@ -180,7 +169,7 @@ type FamilyKey = (bool, String);
 struct Builder<'a> {
     batch: &'a Batch<'a>,
     settings: &'a Settings,
-    target: &'a [(Text, Text)],
+    target: &'a [(Text, Value)],
     store: Store<'a>,
     texts: TextSet,
     plan: Plan,
@@ -191,7 +180,7 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(batch: &'a Batch<'a>, target: &'a [(Text, Text)], settings: &'a Settings) -> Self {
+    fn new(batch: &'a Batch<'a>, target: &'a [(Text, Value)], settings: &'a Settings) -> Self {
         Self {
             batch,
             settings,
@@ -548,14 +537,14 @@ impl MetricPlan {
     /// A gauge that is no remnant of a gauge histogram: only samples of exactly its name belong to it.
     fn is_plain_gauge(&self) -> bool {
         self.kind == PointKind::Gauge
-            && self.metadata.get(TYPE_KEY) != Some(MetricKind::GaugeHistogram.as_str())
+            && self.metadata.get(TYPE_KEY).and_then(Value::as_str)
+                != Some(MetricKind::GaugeHistogram.as_str())
     }
 }
 
 fn without(attributes: &Attributes, key: &str) -> Attributes {
-    let kept = attributes.iter().filter(|(k, _)| *k != key);
-    kept.map(|(key, value)| (Text::from(key), Text::from(value)))
-        .collect()
+    let kept = attributes.pairs().iter().filter(|(k, _)| **k != *key);
+    kept.cloned().collect()
 }
 
 /// What a sample is to its point; none if it can't be part of one (contrib: metricfamily.go, addSeries).

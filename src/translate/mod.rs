@@ -9,6 +9,7 @@ mod name;
 mod number;
 mod plan;
 pub mod protobuf;
+mod refused;
 mod resource;
 mod template;
 mod templates;
@@ -19,6 +20,7 @@ use crate::model::identity::Identity;
 use crate::model::labels::Labels;
 use crate::pdata::{Metrics, Text};
 use plan::Plan;
+use refused::Refused;
 use std::sync::Arc;
 use template::{TargetBytes, Template};
 
@@ -45,12 +47,13 @@ impl Default for Settings {
     }
 }
 
-/// Translates the batches of one target; remembers the plan between them.
+/// Translates the batches of one target; remembers the plan between them, and what the last one refused.
 #[derive(Debug)]
 pub struct Translator {
     settings: Settings,
     templates: Templates,
     known: Option<Known>,
+    refused: Refused,
 }
 
 /// What was worked out, and what for.
@@ -85,13 +88,24 @@ impl Translator {
             settings,
             templates,
             known: None,
+            refused: Refused::default(),
+        }
+    }
+
+    /// One that has seen the same, but works out everything anew: it gives the same.
+    pub fn without_plan(&self) -> Self {
+        Self {
+            settings: self.settings.clone(),
+            templates: Templates::default(),
+            known: None,
+            refused: self.refused.clone(),
         }
     }
 
     /// The metrics of one batch; none if not a single point results.
     pub fn translate(&mut self, batch: &Batch<'_>) -> Option<Metrics> {
         let (mut known, _) = self.known(batch);
-        let metrics = known.walk(batch, &self.settings);
+        let metrics = known.walk(batch, &self.settings, &mut self.refused);
         self.known = Some(known);
         (metrics.point_count() > 0).then_some(metrics)
     }
@@ -115,8 +129,10 @@ impl Translator {
         };
         if is_done {
             known.plan = None;
+            self.refused = Refused::default();
         } else {
-            protobuf::pieces(known.walk(batch, &self.settings), most, take);
+            let metrics = known.walk(batch, &self.settings, &mut self.refused);
+            protobuf::pieces(metrics, most, take);
         }
         self.known = Some(known);
     }
@@ -147,8 +163,11 @@ impl Known {
             .get_or_insert_with(|| build::plan(batch, &build::target_attributes(batch), settings))
     }
 
-    fn walk(&mut self, batch: &Batch<'_>, settings: &Settings) -> Metrics {
-        walk::metrics(self.plan(batch, settings), batch)
+    fn walk(&mut self, batch: &Batch<'_>, settings: &Settings, refused: &mut Refused) -> Metrics {
+        let plan = self.plan(batch, settings);
+        let metrics = walk::metrics(plan, batch, refused);
+        *refused = Refused::of(plan, batch);
+        metrics
     }
 
     fn write(&mut self, batch: &Batch<'_>, settings: &Settings, templates: &Templates) {

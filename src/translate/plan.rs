@@ -14,6 +14,8 @@ pub(super) struct Plan {
     pub(super) scopes: Vec<ScopePlan>,
     pub(super) metrics: Vec<MetricPlan>,
     pub(super) points: Vec<PointPlan>,
+    /// Float rows that can't be part of a point, of series that have no other.
+    pub(super) refused: Vec<(u32, SeriesId)>,
 }
 
 /// A resource and its scopes.

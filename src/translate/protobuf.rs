@@ -4,6 +4,7 @@
 use crate::pdata::{
     Attributes, Buckets, Data, Exemplar, ExponentialHistogramPoint, HistogramPoint, Metric,
     Metrics, Number, NumberPoint, Resource, ResourceMetrics, Scope, SummaryPoint, Temporality,
+    Value,
 };
 use crate::wire::protobuf::Writer;
 
@@ -86,6 +87,7 @@ fn metric(w: &mut Writer, metric: &Metric) {
         &metric.metadata,
     );
     match &metric.data {
+        Data::Empty => {}
         Data::Gauge(gauge) => w.message(5, |w| points(w, &gauge.points, number_point)),
         Data::Sum(sum) => w.message(7, |w| {
             points(w, &sum.points, number_point);
@@ -222,12 +224,29 @@ fn attributes(w: &mut Writer, field: u32, attributes: &Attributes) {
 }
 
 /// One attribute, as a field of what it belongs to.
-pub(super) fn attribute(w: &mut Writer, field: u32, key: &str, value: &str) {
+pub(super) fn attribute(w: &mut Writer, field: u32, key: &str, value: &Value) {
     w.message(field, |w| {
         w.bytes_if(1, key.as_bytes());
-        // The value is a member of a oneof: written even if it is the empty string.
-        w.message(2, |w| w.bytes(1, value.as_bytes()));
+        w.message(2, |w| any_value(w, value));
     });
+}
+
+/// The member of the oneof: written also if it is a default.
+fn any_value(w: &mut Writer, value: &Value) {
+    match value {
+        Value::String(text) => w.bytes(1, text.as_bytes()),
+        Value::Empty => {}
+        Value::Bool(value) => w.uint(2, u64::from(*value)),
+        Value::Int(value) => w.uint(3, *value as u64),
+        Value::Double(value) => w.double(4, *value),
+        Value::Array(values) => w.message(5, |w| {
+            for value in values.iter() {
+                w.message(1, |w| any_value(w, value));
+            }
+        }),
+        Value::Map(pairs) => w.message(6, |w| attributes(w, 1, pairs)),
+        Value::Bytes(bytes) => w.bytes(7, bytes),
+    }
 }
 
 fn packed_fixed64(w: &mut Writer, field: u32, values: impl ExactSizeIterator<Item = u64>) {
@@ -258,7 +277,7 @@ mod tests {
     }
 
     fn resource(name: &str, metrics: Vec<Metric>) -> ResourceMetrics {
-        let attributes = [("service.name".into(), name.into())].into_iter().collect();
+        let attributes = [("service.name", name)].into_iter().collect();
         let scoped = ScopeMetrics {
             scope: Scope::default(),
             metrics,

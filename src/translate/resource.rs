@@ -3,7 +3,7 @@
 
 use super::plan::TextSet;
 use crate::model::group::RawLabels;
-use crate::pdata::{Attributes, Text};
+use crate::pdata::{Attributes, Text, Value};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -67,13 +67,13 @@ pub(super) fn attributes(
 /// Attributes in the order in which their keys came first; of several values of a key the last holds.
 #[derive(Default)]
 pub(super) struct AttributeSet {
-    pairs: Vec<(Text, Text)>,
+    pairs: Vec<(Text, Value)>,
     /// Where each key is, once there are many: a target decides how many.
     places: HashMap<Text, usize>,
 }
 
 impl AttributeSet {
-    pub(super) fn put(&mut self, key: Text, value: Text) {
+    pub(super) fn put(&mut self, key: Text, value: impl Into<Value>) {
         const FEW: usize = 16;
         let known = if self.pairs.len() <= FEW {
             self.pairs.iter().position(|(k, _)| *k == key)
@@ -85,12 +85,12 @@ impl AttributeSet {
             self.places.get(&key).copied()
         };
         match known.and_then(|at| self.pairs.get_mut(at)) {
-            Some(attribute) => attribute.1 = value,
+            Some(attribute) => attribute.1 = value.into(),
             None => {
                 if !self.places.is_empty() {
                     self.places.insert(Text::clone(&key), self.pairs.len());
                 }
-                self.pairs.push((key, value));
+                self.pairs.push((key, value.into()));
             }
         }
     }
@@ -142,7 +142,7 @@ mod tests {
             let attributes = set.finish();
             assert_eq!(attributes.len(), keys);
             let first = attributes.iter().next().unwrap();
-            assert_eq!(first, ("0", &*text((count - 1) / keys * keys)));
+            assert_eq!(first, ("0", &text((count - 1) / keys * keys).into()));
         }
     }
 

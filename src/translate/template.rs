@@ -15,7 +15,7 @@ use super::protobuf;
 use crate::model::batch::Batch;
 use crate::model::series::RowKind;
 use crate::model::value::is_stale;
-use crate::pdata::{Attributes, Temporality, Text};
+use crate::pdata::{Attributes, Temporality, Text, Value};
 use crate::wire::protobuf::{Backward, Writer};
 
 /// The program. See the module.
@@ -75,11 +75,11 @@ impl Template {
     pub(super) fn compile(
         plan: &Plan,
         batch: &Batch<'_>,
-        target: &[(Text, Text)],
+        target: &[(Text, Value)],
     ) -> Option<(Self, TargetBytes)> {
         let rows = batch.table.rows();
         let count = |kind| rows.iter().filter(|row| row.kind == kind).count();
-        if count(RowKind::Histogram) > 0 {
+        if count(RowKind::Histogram) > 0 || !plan.refused.is_empty() {
             return None;
         }
         let mut compiler = Compiler {
@@ -181,7 +181,7 @@ impl Template {
 
 struct Compiler<'a> {
     plan: &'a Plan,
-    target: &'a [(Text, Text)],
+    target: &'a [(Text, Value)],
     n_rows: u64,
     code: Writer,
     /// The place that was named last: the next one is written as its distance.

@@ -3,6 +3,7 @@
 use super::histogram;
 use super::number::{nanos_of_ms, nanos_of_seconds, to_u64};
 use super::plan::{MetricPlan, Part, Plan, PointKind, PointPlan, ResourcePlan, Role, Source};
+use super::refused::Refused;
 use super::resource::AttributeSet;
 use crate::model::batch::Batch;
 use crate::model::exemplar::Exemplar as ScrapedExemplar;
@@ -17,11 +18,14 @@ use crate::pdata::{
 use std::collections::HashSet;
 
 /// The metrics of a batch; what has no point is left out.
-pub(super) fn metrics(plan: &Plan, batch: &Batch<'_>) -> Metrics {
+pub(super) fn metrics(plan: &Plan, batch: &Batch<'_>, refused: &Refused) -> Metrics {
+    let stale = batch.stale.iter().copied();
     let walk = Walk {
         plan,
         batch,
-        stale: batch.stale.iter().copied().collect(),
+        stale: stale
+            .filter(|series| !refused.contains(batch, *series))
+            .collect(),
     };
     let resources = plan
         .resources
@@ -385,8 +389,10 @@ impl ResourcePlan {
             return self.resource.clone();
         }
         let mut attributes = AttributeSet::default();
-        let of_infos = infos.flat_map(|(_, labels)| labels);
-        for (key, value) in self.resource.attributes.pairs().iter().chain(of_infos) {
+        for (key, value) in self.resource.attributes.pairs() {
+            attributes.put(Text::clone(key), value.clone());
+        }
+        for (key, value) in infos.flat_map(|(_, labels)| labels) {
             attributes.put(Text::clone(key), Text::clone(value));
         }
         Resource {

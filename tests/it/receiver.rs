@@ -2,7 +2,7 @@
 
 use super::fake::http::Server;
 use super::fake::target::Answer;
-use prometheus_operator_receiver::pdata::{Data, Metrics, Number};
+use prometheus_operator_receiver::pdata::{Data, Metrics, Number, Value};
 use prometheus_operator_receiver::{ConsumeError, Receiver, Running, Settings, Status};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -52,6 +52,7 @@ impl Taken {
                 .resource
                 .attributes
                 .get("service.name")
+                .and_then(Value::as_str)
                 .unwrap_or_default()
                 .to_owned();
             let all = resource

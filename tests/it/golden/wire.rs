@@ -1,11 +1,14 @@
 //! Cases of the area `wire`: metrics in OTLP/JSON against the bytes of the request (remote write is compared live instead).
 
 use super::{Outcome, one};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use prometheus_operator_receiver::model::value::NORMAL_NAN_BITS;
 use prometheus_operator_receiver::pdata::{
     Attributes, Buckets, Data, Exemplar, ExponentialHistogram, ExponentialHistogramPoint, Gauge,
     Histogram, HistogramPoint, Metric, Metrics, Number, NumberPoint, Resource, ResourceMetrics,
-    Scope, ScopeMetrics, Sum, Summary, SummaryPoint, Temporality, Text, write_json,
+    Scope, ScopeMetrics, Sum, Summary, SummaryPoint, Temporality, Text, Value as Attribute,
+    write_json,
 };
 use prometheus_operator_receiver::translate::protobuf;
 use prometheus_operator_receiver::wire::protobuf::Writer;
@@ -76,10 +79,9 @@ fn data(json: &Value) -> Data {
         "exponentialHistogram",
         "summary",
     ];
-    let kind = kinds
-        .into_iter()
-        .find(|kind| json.get(kind).is_some())
-        .unwrap();
+    let Some(kind) = kinds.into_iter().find(|kind| json.get(kind).is_some()) else {
+        return Data::Empty;
+    };
     let json = &json[kind];
     let temporality = match json["aggregationTemporality"].as_u64() {
         Some(1) => Temporality::Delta,
@@ -198,9 +200,25 @@ fn id<const N: usize>(json: &Value, key: &str) -> Option<[u8; N]> {
 
 fn attributes(json: &Value, key: &str) -> Attributes {
     let pairs = list(json, key, |json| {
-        (text(json, "key"), text(&json["value"], "stringValue"))
+        (text(json, "key"), attribute(&json["value"]))
     });
     pairs.into_iter().collect()
+}
+
+fn attribute(json: &Value) -> Attribute {
+    let Some((kind, value)) = json.as_object().and_then(|json| json.iter().next()) else {
+        return Attribute::Empty;
+    };
+    match &**kind {
+        "stringValue" => value.as_str().unwrap().into(),
+        "boolValue" => Attribute::Bool(value.as_bool().unwrap()),
+        "intValue" => Attribute::Int(word(value).parse().unwrap()),
+        "doubleValue" => Attribute::Double(double_of(value)),
+        "bytesValue" => Attribute::Bytes(STANDARD.decode(word(value)).unwrap().into()),
+        "arrayValue" => Attribute::Array(list(value, "values", attribute).into()),
+        "kvlistValue" => Attribute::Map(attributes(value, "values")),
+        other => panic!("{other}"),
+    }
 }
 
 fn list<T>(json: &Value, key: &str, read: impl Fn(&Value) -> T) -> Vec<T> {

@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use flate2::bufread::MultiGzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 use std::io::{self, Read};
 
 /// The most bytes that a body may have after inflation when no limit is set: what is read from the network is always capped.
@@ -15,13 +16,69 @@ pub(super) fn cap(limit: Option<u64>) -> u64 {
     limit.filter(|limit| *limit > 0).unwrap_or(MAX_BODY)
 }
 
-/// Inflates a gzip body, of one or several members, into `page` (which is cleared first).
-///
-/// # Errors
-/// The data is not gzip, is cut short, has a wrong checksum, or inflates to `limit` bytes or more
-/// (prometheus: scrape/scrape.go, readResponse: a body of exactly the limit is too large).
-pub fn inflate(compressed: &[u8], limit: Option<u64>, page: &mut Vec<u8>) -> Result<(), Error> {
-    let cap = cap(limit);
+/// Inflates gzip bodies, one after the other; its tables are used again.
+#[derive(Debug)]
+pub struct Inflater(Decompress);
+
+impl Default for Inflater {
+    fn default() -> Self {
+        Self(Decompress::new(false))
+    }
+}
+
+/// A gzip header without optional parts (RFC 1952, 2.3), and the trailer: checksum and length.
+const HEADER: usize = 10;
+const TRAILER: usize = 8;
+
+/// Deflate makes at most so many bytes of one.
+const MOST_PER_BYTE: usize = 1032;
+
+impl Inflater {
+    /// Inflates a gzip body, of one or several members, in place of what `page` holds.
+    ///
+    /// # Errors
+    /// The data is not gzip, is cut short, has a wrong checksum, or inflates to `limit` bytes or more
+    /// (prometheus: scrape/scrape.go, readResponse: a body of exactly the limit is too large).
+    pub fn inflate(
+        &mut self,
+        compressed: &[u8],
+        limit: Option<u64>,
+        page: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let cap = cap(limit);
+        match self.whole(compressed, cap, page) {
+            Some(()) => Ok(()),
+            None => by_steps(compressed, cap, page),
+        }
+    }
+
+    /// One member, as servers send it, in one call: its length is known from its end. None for anything else.
+    fn whole(&mut self, compressed: &[u8], cap: u64, page: &mut Vec<u8>) -> Option<()> {
+        let (header, rest) = compressed.split_first_chunk::<HEADER>()?;
+        let (body, trailer) = rest.split_last_chunk::<TRAILER>()?;
+        let (checksum, length) = trailer.split_at(4);
+        let number = |bytes: &[u8]| Some(u32::from_le_bytes(*bytes.first_chunk()?));
+        let length = number(length)? as usize;
+        let is_plain = matches!(header, [0x1f, 0x8b, 8, 0, ..]);
+        if !is_plain || length as u64 >= cap || length / MOST_PER_BYTE > body.len() {
+            return None;
+        }
+        if page.capacity() > 16 * STEP.max(length) {
+            *page = Vec::new();
+        }
+        // Not cleared before: what is overwritten need not be zeroed.
+        page.resize(length, 0);
+        self.0.reset(false);
+        let status = self.0.decompress(body, page, FlushDecompress::Finish);
+        let is_whole = matches!(status, Ok(Status::StreamEnd))
+            && self.0.total_in() == body.len() as u64
+            && self.0.total_out() == length as u64
+            && crc32fast::hash(page) == number(checksum)?;
+        is_whole.then_some(())
+    }
+}
+
+fn by_steps(compressed: &[u8], cap: u64, page: &mut Vec<u8>) -> Result<(), Error> {
     page.clear();
     page.shrink_to(16 * STEP);
     match compressed.len() {
@@ -70,7 +127,9 @@ mod tests {
     #[track_caller]
     fn check(compressed: &[u8], limit: Option<u64>, want: Result<&str, &str>) {
         let mut page = b"old".to_vec();
-        let result = inflate(compressed, limit, &mut page).map_err(|e| e.message);
+        let mut inflater = Inflater::default();
+        let result = inflater.inflate(compressed, limit, &mut page);
+        let result = result.map_err(|e| e.message);
         let text = String::from_utf8(page).unwrap();
         assert_eq!(
             result
@@ -95,6 +154,15 @@ mod tests {
         let mut damaged = a.clone();
         *damaged.iter_mut().rev().nth(5).unwrap() ^= 1;
         check(&damaged, None, Err("gzip: invalid checksum"));
+        // The same inflater, after what it could not do at once.
+        let mut inflater = Inflater::default();
+        let mut page = Vec::new();
+        for (compressed, is_good) in [(&damaged, false), (&a, true), (&damaged, false)] {
+            assert_eq!(
+                inflater.inflate(compressed, None, &mut page).is_ok(),
+                is_good
+            );
+        }
         let trailing = [a, b"rubbish after it".to_vec()].concat();
         check(&trailing, None, Err("gzip: invalid header"));
     }
@@ -103,7 +171,10 @@ mod tests {
     fn a_bomb_stops_at_the_limit() {
         let bomb = gzip(&vec![0; 64 * 1024 * 1024]);
         let mut page = Vec::new();
-        let error = inflate(&bomb, Some(1024 * 1024), &mut page).unwrap_err();
+        let mut inflater = Inflater::default();
+        let error = inflater
+            .inflate(&bomb, Some(1024 * 1024), &mut page)
+            .unwrap_err();
         assert_eq!(error, Error::too_large());
         assert!(page.len() <= 1024 * 1024 + STEP, "{}", page.len());
     }

@@ -1,6 +1,6 @@
 //! The client of the scrape path: blocking HTTP/1.1 over sockets of its own, one connection per target, about a kibibyte
 //! while idle. One [`Client`] per job (prometheus: one http.Client per scrape pool). It does not speak HTTP/2, and it
-//! inflates nothing: that costs CPU and is done behind the gate ([`super::body::inflate`]).
+//! inflates nothing: that costs CPU and is done behind the gate ([`super::body::Inflater`]).
 
 use super::auth::Auth;
 use super::body;

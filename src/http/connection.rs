@@ -9,8 +9,10 @@ use crate::rt::clock::{Clock, SystemClock};
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use socket2::SockRef;
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -122,17 +124,16 @@ impl Stream {
     /// TLS may have session tickets waiting, so only plain streams must be silent.
     fn is_quiet(&mut self) -> bool {
         let may_have_data = matches!(self, Self::Tls(_));
-        let tcp = &self.socket().tcp;
-        if tcp.set_nonblocking(true).is_err() {
-            return false;
-        }
-        let waiting = tcp.peek(&mut [0]);
-        let quiet = match waiting {
+        let socket = SockRef::from(&*self.socket().tcp);
+        let waiting = socket.recv_with_flags(
+            &mut [MaybeUninit::uninit()],
+            libc::MSG_PEEK | libc::MSG_DONTWAIT,
+        );
+        match waiting {
             Ok(0) => false,
             Ok(_) => may_have_data,
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-        };
-        tcp.set_nonblocking(false).is_ok() && quiet
+        }
     }
 }
 
@@ -165,9 +166,22 @@ impl Write for Stream {
 pub(super) struct Socket {
     pub(super) tcp: Arc<TcpStream>,
     pub(super) deadline: Instant,
+    /// The timeouts that the system knows for reading and writing; zero: none yet.
+    known: [Duration; 2],
 }
 
+/// A timeout that the system knows is left as it is if it is off by less: a call saved at every exchange.
+const NEAR: Duration = Duration::from_millis(20);
+
 impl Socket {
+    pub(super) fn new(tcp: Arc<TcpStream>, deadline: Instant) -> Self {
+        Self {
+            tcp,
+            deadline,
+            known: [Duration::ZERO; 2],
+        }
+    }
+
     fn remaining(&self) -> io::Result<Duration> {
         let left = self.deadline.saturating_duration_since(SystemClock.now());
         if left.is_zero() {
@@ -176,19 +190,45 @@ impl Socket {
         // A socket's timeout has microseconds, and zero means none.
         Ok(left.max(Duration::from_millis(1)))
     }
+
+    /// Reads (0) or writes (1) until the deadline. A timeout that was short of it is set anew.
+    fn until_deadline<T>(
+        &mut self,
+        way: usize,
+        set: fn(&TcpStream, Option<Duration>) -> io::Result<()>,
+        mut act: impl FnMut(&TcpStream) -> io::Result<T>,
+    ) -> io::Result<T> {
+        loop {
+            let left = self.remaining()?;
+            let known = &mut self.known[way];
+            if known.is_zero() || known.abs_diff(left) > NEAR {
+                set(&self.tcp, Some(left))?;
+                *known = left;
+            }
+            match act(&self.tcp) {
+                Err(error) if is_timeout(&error) => *known = Duration::ZERO,
+                result => return result,
+            }
+        }
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.tcp.set_read_timeout(Some(self.remaining()?))?;
-        (&*self.tcp).read(buffer)
+        self.until_deadline(0, TcpStream::set_read_timeout, |mut tcp| tcp.read(buffer))
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.tcp.set_write_timeout(Some(self.remaining()?))?;
-        (&*self.tcp).write(bytes)
+        self.until_deadline(1, TcpStream::set_write_timeout, |mut tcp| tcp.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -276,7 +316,7 @@ pub(super) fn connect(
                 // Latency matters more than packets: a request is one write.
                 tcp.set_nodelay(true).map_err(|e| io_failed(&e))?;
                 let tcp = Arc::new(tcp);
-                return Ok(Socket { tcp, deadline });
+                return Ok(Socket::new(tcp, deadline));
             }
             Err(error) if error.kind == Kind::Interrupted => return Err(error),
             Err(error) => failure = error,

@@ -207,7 +207,7 @@ impl Tokens {
         let mut answer = buffers.body;
         if head.gzip {
             let mut inflated = Vec::new();
-            body::inflate(&answer, Some(MAX_ANSWER), &mut inflated)?;
+            body::Inflater::default().inflate(&answer, Some(MAX_ANSWER), &mut inflated)?;
             answer = inflated;
         }
         if !(200..300).contains(&head.status) {

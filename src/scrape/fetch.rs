@@ -4,7 +4,6 @@ use super::job::Job;
 use super::state::{TargetState, Worker};
 use super::target::Target;
 use crate::config::{ScrapeConfig, ScrapeProtocol};
-use crate::http::body;
 use crate::http::client::{Request, Response};
 use crate::http::error::Error;
 
@@ -78,7 +77,10 @@ fn rights_hint(status: u16, config: &ScrapeConfig) -> &'static str {
 /// Puts the page into `worker.page`. Costs CPU if it was compressed.
 pub(super) fn inflate(response: &Response, job: &Job, worker: &mut Worker) -> Result<(), Error> {
     if response.gzip {
-        return body::inflate(&worker.buffers.body, limit(job), &mut worker.page);
+        let compressed = &worker.buffers.body;
+        return worker
+            .inflater
+            .inflate(compressed, limit(job), &mut worker.page);
     }
     std::mem::swap(&mut worker.page, &mut worker.buffers.body);
     Ok(())

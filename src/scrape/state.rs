@@ -4,6 +4,7 @@ use super::cache::Cache;
 use super::collected::Collected;
 use super::job::Job;
 use super::start::Starts;
+use crate::http::body::Inflater;
 use crate::http::client::Buffers;
 use crate::http::connection::{Connection, Interrupt};
 use crate::model::batch::{ReportSample, TargetOutput};
@@ -71,6 +72,7 @@ pub struct Worker {
     pub(super) gate: Arc<Gate>,
     pub(super) interrupt: Arc<Interrupt>,
     pub(super) buffers: Buffers,
+    pub(super) inflater: Inflater,
     pub(super) page: Vec<u8>,
     pub(super) collected: Collected,
     pub(super) report: Vec<ReportSample>,
@@ -84,6 +86,7 @@ impl Worker {
             gate,
             interrupt,
             buffers: Buffers::default(),
+            inflater: Inflater::default(),
             page: Vec::new(),
             collected: Collected::default(),
             report: Vec::new(),

@@ -30,6 +30,8 @@ pub struct PipelineSettings {
     pub queue_bytes: usize,
     /// Most bytes handed to one `send`, unless a single payload is larger.
     pub request_bytes: usize,
+    /// How long a request that is not full waits for more, counted from the request before it.
+    pub linger: Duration,
     /// The first wait after a failed `send`.
     pub retry_first: Duration,
     /// The longest wait, but for what the backend itself asks.
@@ -41,7 +43,8 @@ impl Default for PipelineSettings {
     fn default() -> Self {
         Self {
             queue_bytes: 32 * 1024 * 1024,
-            request_bytes: 4 * 1024 * 1024,
+            request_bytes: 1024 * 1024,
+            linger: Duration::from_millis(200),
             retry_first: Duration::from_secs(1),
             retry_max: Duration::from_secs(30),
         }
@@ -94,7 +97,7 @@ impl Pipeline {
         for exporter in exporters {
             let name = exporter.name().to_owned();
             let encoders = exporter.encoders();
-            let queue = Arc::new(Queue::new(&name, settings.queue_bytes, Arc::clone(&clock)));
+            let queue = Arc::new(Queue::new(&name, settings, Arc::clone(&clock)));
             let interrupt = exporter.interrupt();
             let mut sender = Sender::new(exporter, Arc::clone(&queue), settings);
             let thread = format!("export-{name}");

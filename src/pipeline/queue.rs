@@ -1,5 +1,6 @@
 //! The bounded queue of one exporter, with its books: every point that came in was sent, was dropped, or waits.
 
+use super::PipelineSettings;
 use super::exporter::{Payload, Receipt};
 use crate::rt::clock::Clock;
 use crate::rt::quiet::Quiet;
@@ -70,6 +71,10 @@ enum Said {
 pub(super) struct Queue {
     name: String,
     capacity: usize,
+    /// A request of so many bytes is full.
+    request_bytes: usize,
+    /// How long a request that is not full waits for more, since the one before.
+    linger: Duration,
     state: Mutex<State>,
     changed: Condvar,
     quiet: Quiet<Said>,
@@ -85,15 +90,21 @@ struct State {
     deadline: Option<Instant>,
     /// The next wait before an attempt is left out.
     hasten: bool,
+    /// When the next request is due, full or not; none: at once.
+    due: Option<Instant>,
+    /// The exporter's thread waits for anything at all.
+    is_idle: bool,
     /// The exporter's thread has nothing more to do.
     ended: bool,
 }
 
 impl Queue {
-    pub(super) fn new(name: &str, capacity: usize, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(name: &str, settings: &PipelineSettings, clock: Arc<dyn Clock>) -> Self {
         Self {
             name: name.to_owned(),
-            capacity,
+            capacity: settings.queue_bytes,
+            request_bytes: settings.request_bytes,
+            linger: settings.linger,
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
             quiet: Quiet::new(LOG_INTERVAL),
@@ -101,10 +112,10 @@ impl Queue {
         }
     }
 
-    /// Takes payloads in. A full queue drops its oldest.
+    /// Takes payloads in. A full queue drops its oldest. The exporter's thread is woken only for a request that is due.
     pub(super) fn push(&self, payloads: Vec<Payload>) {
         let mut lost = Lost::default();
-        {
+        let is_due = {
             let mut state = self.state.lock();
             for payload in payloads {
                 state.books.accepted += u64::from(payload.points);
@@ -120,24 +131,39 @@ impl Queue {
                 }
             }
             self.shrink(&mut state, &mut lost);
+            state.is_idle || state.books.waiting_bytes >= self.request_bytes
+        };
+        if is_due {
+            self.changed.notify_all();
         }
-        self.changed.notify_all();
         self.log(&lost, "");
     }
 
-    /// The oldest payloads, in all at most `bytes` and at most `count`, but at least one. Waits for them.
+    /// The oldest payloads, in all at most a request's bytes and at most `count`, but at least one. Waits for them, and for
+    /// more of them if the last request was just now: many scrapes share a request.
     /// `None`: the queue is closed and empty, or its deadline has passed.
-    pub(super) fn take(&self, bytes: usize, count: usize) -> Option<Vec<Payload>> {
+    pub(super) fn take(&self, count: usize) -> Option<Vec<Payload>> {
+        let bytes = self.request_bytes;
         let mut state = self.state.lock();
-        while state.payloads.is_empty() && state.deadline.is_none() {
-            self.changed.wait(&mut state);
+        let mut now = self.clock.now();
+        while state.deadline.is_none() {
+            let wait = state.due.map(|due| due.saturating_duration_since(now));
+            match wait.filter(|wait| !wait.is_zero()) {
+                _ if state.books.waiting_bytes >= bytes && !state.payloads.is_empty() => break,
+                Some(wait) => drop(self.changed.wait_for(&mut state, wait)),
+                None if !state.payloads.is_empty() => break,
+                None => {
+                    state.is_idle = true;
+                    self.changed.wait(&mut state);
+                    state.is_idle = false;
+                }
+            }
+            now = self.clock.now();
         }
-        if state
-            .deadline
-            .is_some_and(|deadline| self.clock.now() >= deadline)
-        {
+        if state.deadline.is_some_and(|deadline| now >= deadline) {
             return None;
         }
+        state.due = Some(now + self.linger);
         let mut taken = Vec::new();
         let mut size = 0;
         while let Some(next) = state.payloads.front() {

@@ -13,7 +13,6 @@ const MOST_PANICS: u32 = 5;
 pub(super) struct Sender {
     exporter: Box<dyn Exporter>,
     queue: Arc<Queue>,
-    request_bytes: usize,
     /// Most payloads per request; lowered while requests are too large.
     at_most: usize,
     backoff: Backoff,
@@ -30,7 +29,6 @@ impl Sender {
         Self {
             exporter,
             queue,
-            request_bytes: settings.request_bytes,
             at_most: usize::MAX,
             backoff: Backoff::new(settings.retry_first, settings.retry_max),
             panics: 0,
@@ -39,7 +37,7 @@ impl Sender {
 
     /// Sends until the queue is closed and empty, or its deadline has passed.
     pub(super) fn run(&mut self) {
-        while let Some(payloads) = self.queue.take(self.request_bytes, self.at_most) {
+        while let Some(payloads) = self.queue.take(self.at_most) {
             let result = catch(|| self.exporter.send(&payloads));
             self.panics = if result.is_ok() { 0 } else { self.panics + 1 };
             let result = result.unwrap_or_else(|panic| {

@@ -65,7 +65,7 @@ impl Scraper {
         )?;
         let mut page = Vec::new();
         if response.gzip {
-            body::inflate(&self.buffers.body, Some(limit), &mut page)?;
+            body::Inflater::default().inflate(&self.buffers.body, Some(limit), &mut page)?;
         } else {
             page.clone_from(&self.buffers.body);
         }

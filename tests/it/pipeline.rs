@@ -149,6 +149,7 @@ fn settings() -> PipelineSettings {
     PipelineSettings {
         queue_bytes: 1 << 20,
         request_bytes: 80,
+        linger: Duration::ZERO,
         retry_first: Duration::from_millis(1),
         retry_max: Duration::from_millis(2),
     }
@@ -200,6 +201,26 @@ fn a_failing_backend_gets_all_points_in_order() {
     assert_eq!(report[0].books.retries, 5);
     assert_eq!(report[0].last_error, None);
     balanced(&report[0]);
+}
+
+#[test]
+fn payloads_wait_for_each_other_until_a_request_is_full_or_the_end_comes() {
+    let backend = Backend::new(|_, _| Say::Take);
+    let patient = PipelineSettings {
+        linger: LONG,
+        ..settings()
+    };
+    let pipeline = start(&backend, &patient);
+    // Whoever has waited for anything at all is sent at once.
+    deliver(&pipeline, 0..1);
+    backend.wait_for_requests(1);
+    // Ten of eight bytes are a full request.
+    deliver(&pipeline, 1..11);
+    backend.wait_for_requests(2);
+    deliver(&pipeline, 11..14);
+    stop(&pipeline, LONG);
+    assert_eq!(backend.shared.0.lock().unwrap().requests, 3);
+    assert_eq!(backend.taken().len(), 14);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! HTTP client settings: decoding and validation (prometheus/common: config/http_config.go, headers.go).
 
 use super::decode::{Decoder, Result, Shape};
-use super::url;
 use crate::http::config::{
     Authorization, BasicAuth, Config, Header, OAuth2, Proxy, Secret, Tls, TlsVersion,
 };
 use crate::model::quote::{quoted, without_password};
+use crate::model::url::Url;
 use crate::wire::yaml::{Node, scalar};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -499,7 +499,7 @@ pub(super) fn url_field<'n>(
         return Ok(());
     }
     if let Some(text) = d.string(node)? {
-        let parsed = url::parse(&text).or_else(|what| {
+        let parsed = Url::parse(&text).or_else(|what| {
             d.wrong(format!(
                 "{text} is no URL: {what}",
                 text = quoted(&without_password(&text))

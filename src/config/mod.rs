@@ -14,7 +14,6 @@ mod rules;
 mod sd;
 mod sections;
 mod selector;
-mod url;
 
 pub use loader::{Loader, unsupported};
 

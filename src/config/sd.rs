@@ -3,10 +3,11 @@
 use super::client::{RawClient, url_field};
 use super::decode::{Decoder, Result, Shape};
 use super::{
-    AttachMetadata, FileSd, HttpSd, KubernetesSd, Role, SdConfig, Selector, selector, url,
+    AttachMetadata, FileSd, HttpSd, KubernetesSd, Role, SdConfig, Selector, selector,
 };
 use crate::model::group::{RawLabels, TargetGroup};
 use crate::model::quote::{quoted, without_password};
+use crate::model::url::Url;
 use crate::wire::yaml::scalar;
 use crate::wire::yaml::{Data, Node};
 use std::sync::Arc;
@@ -252,7 +253,7 @@ fn http<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<HttpSd
     if shape == Shape::Null || address.is_empty() {
         return d.wrong("URL is missing");
     }
-    let parsed = url::parse(&address).or_else(|what| {
+    let parsed = Url::parse(&address).or_else(|what| {
         d.wrong(format!(
             "{address} is no URL: {what}",
             address = quoted(&without_password(&address))

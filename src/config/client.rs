@@ -25,7 +25,7 @@ pub(super) struct RawClient {
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// Headers that a configuration may not set.
-pub(super) const RESERVED: [&str; 18] = [
+const RESERVED: [&str; 18] = [
     "Authorization",
     "Host",
     "Content-Encoding",
@@ -508,6 +508,27 @@ pub(super) fn url_field<'n>(
         *slot = Some(parsed.to_string().into());
     }
     Ok(())
+}
+
+/// Reserved for scrapes only.
+const SCRAPE_TIMEOUT: &str = "x-prometheus-scrape-timeout-seconds";
+
+/// Headers that a client may be given.
+pub(super) fn check_headers(d: &Decoder<'_, '_>, headers: &BTreeMap<Box<str>, Box<str>>) -> Result {
+    // Upstream compares in small letters.
+    let is_reserved = |name: &str| {
+        RESERVED.iter().any(|known| known.to_lowercase() == name) && name != SCRAPE_TIMEOUT
+    };
+    match headers
+        .keys()
+        .find(|name| is_reserved(&name.to_lowercase()))
+    {
+        Some(name) => d.wrong(format!(
+            "header {name} is reserved: it cannot be set here",
+            name = quoted(name)
+        )),
+        None => Ok(()),
+    }
 }
 
 fn headers<'n>(

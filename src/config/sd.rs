@@ -2,9 +2,7 @@
 
 use super::client::{RawClient, url_field};
 use super::decode::{Decoder, Result, Shape};
-use super::{
-    AttachMetadata, FileSd, HttpSd, KubernetesSd, Role, SdConfig, Selector, selector,
-};
+use super::{AttachMetadata, FileSd, HttpSd, KubernetesSd, Role, SdConfig, Selector, selector};
 use crate::model::group::{RawLabels, TargetGroup};
 use crate::model::quote::{quoted, without_password};
 use crate::model::url::Url;
@@ -60,10 +58,10 @@ impl RawDiscovery {
         node: &'n Node<'n>,
     ) -> Result<bool> {
         match key {
-            "file_sd_configs" => list(d, node, &mut self.file, file)?,
-            "http_sd_configs" => list(d, node, &mut self.http, http)?,
-            "kubernetes_sd_configs" => list(d, node, &mut self.kubernetes, kubernetes)?,
-            "static_configs" => list(d, node, &mut self.groups, group)?,
+            "file_sd_configs" => d.list(node, &mut self.file, file)?,
+            "http_sd_configs" => d.list(node, &mut self.http, http)?,
+            "kubernetes_sd_configs" => d.list(node, &mut self.kubernetes, kubernetes)?,
+            "static_configs" => d.list(node, &mut self.groups, group)?,
             _ => {
                 if !is_other(key) {
                     return Ok(false);
@@ -126,29 +124,10 @@ impl RawDiscovery {
     }
 }
 
-/// A list whose items may be null; items with errors of their own are left out, as upstream.
-pub(super) fn list<'n, 'l, T>(
-    d: &mut Decoder<'n, 'l>,
-    node: &'n Node<'n>,
-    slot: &mut Vec<Option<T>>,
-    decode: fn(&mut Decoder<'n, 'l>, &'n Node<'n>) -> Result<Option<T>>,
-) -> Result {
-    slot.clear();
-    d.items(node, &mut |d, item| {
-        if d.is_null(item)? {
-            slot.push(None);
-        } else if let Some(item) = decode(d, item)? {
-            slot.push(Some(item));
-        }
-        Ok(())
-    })?;
-    Ok(())
-}
-
 fn group<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<TargetGroup>> {
     let before = d.problems();
     let mut group = TargetGroup::default();
-    let address = d.loader.intern("__address__");
+    let address = d.shared.intern("__address__");
     d.fields(node, &mut |d, key, node| {
         match key {
             "targets" => {
@@ -185,7 +164,7 @@ pub(super) fn group_labels<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> R
             if labels.get(&key).is_some() {
                 return Ok(false);
             }
-            let name = d.loader.intern(&key);
+            let name = d.shared.intern(&key);
             labels.set(name, value);
         }
         Ok(true)
@@ -269,7 +248,7 @@ fn http<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<HttpSd
     Ok(Some(HttpSd {
         url: address,
         refresh_interval,
-        http: client.finish(&d.loader.plain_client),
+        http: client.finish(&d.shared.plain_client),
     }))
 }
 
@@ -481,7 +460,7 @@ impl RawKubernetes {
             namespaces: self.namespaces,
             selectors,
             attach: self.attach,
-            http: self.client.finish(&d.loader.plain_client),
+            http: self.client.finish(&d.shared.plain_client),
         })
     }
 }

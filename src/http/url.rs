@@ -1,6 +1,5 @@
 //! What a client needs of a URL: where to connect to and what to ask for.
 
-use crate::model::quote::{quoted, without_password};
 use crate::model::url::{self, Problem};
 use std::fmt;
 
@@ -26,8 +25,8 @@ impl Url {
     pub fn parse(text: &str) -> Result<Self, String> {
         match url::Url::parse(text) {
             Ok(url) if !url.scheme.is_empty() && text.contains("://") => Ok(Self::new(url)),
-            Ok(_) => Err(refused(text, &Problem::Other("missing scheme or host"))),
-            Err(problem) => Err(refused(text, &problem)),
+            Ok(_) => Err(Problem::Other("missing scheme or host").about(text)),
+            Err(problem) => Err(problem.about(text)),
         }
     }
 
@@ -37,7 +36,9 @@ impl Url {
     /// The location is no URL.
     pub fn join(&self, location: &str) -> Result<Self, String> {
         let joined = self.whole.join(location);
-        joined.map(Self::new).map_err(|problem| refused(location, &problem))
+        joined
+            .map(Self::new)
+            .map_err(|problem| problem.about(location))
     }
 
     fn new(whole: url::Url) -> Self {
@@ -89,10 +90,6 @@ impl Url {
     pub fn credentials(&self) -> Option<(String, String)> {
         self.whole.credentials()
     }
-}
-
-fn refused(text: &str, problem: &Problem) -> String {
-    format!("parse {}: {problem}", quoted(&without_password(text)))
 }
 
 /// Without user and password: the text is for errors and `Referer`.
@@ -170,7 +167,7 @@ mod tests {
         );
         check(
             "http://h:port/m",
-            r#"parse "http://h:port/m": invalid port after host"#,
+            r#"parse "http://h:port/m": invalid port ":port" after host"#,
         );
         check(
             "http://h/a\nb",

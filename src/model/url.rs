@@ -47,6 +47,16 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
+    /// Go's whole error about a URL, without the password that may be in it.
+    pub fn about(&self, url: &str) -> String {
+        let shown = quoted(&without_password(url));
+        if url.contains('@') {
+            format!("parse {shown}: {self}")
+        } else {
+            format!("parse {shown}: {}", self.in_full())
+        }
+    }
+
     /// With the part that is wrong, in Go's words.
     pub fn in_full(&self) -> String {
         match self {
@@ -54,7 +64,10 @@ impl Problem {
             Self::Port(port) => format!("invalid port {} after host", quoted(port)),
             Self::Escape(text) => format!("invalid URL escape {}", quoted(text)),
             Self::Address(text) => {
-                format!("invalid host: ParseAddr({}): unable to parse IP", quoted(text))
+                format!(
+                    "invalid host: ParseAddr({}): unable to parse IP",
+                    quoted(text)
+                )
             }
         }
     }
@@ -615,6 +628,24 @@ mod tests {
         assert_eq!(redacted("http://u:p@h/a b"), "http://u:xxxxx@h/a%20b");
         assert_eq!(redacted("http://u:p@h:port"), "http://u:xxxxx@h:port");
         assert_eq!(redacted("http://u@h"), "http://u@h");
+    }
+
+    #[test]
+    fn no_password_is_repeated() {
+        for url in [
+            "http://user:secret@h:port",
+            "http://user:sec ret@h",
+            "http://user:secret@[h",
+            "http://user:%secret@h",
+            "http://user:secret/secret@h:1:2",
+            "http://user:secret#%secret@h",
+        ] {
+            let error = Url::parse(url).unwrap_err().about(url);
+            assert!(
+                !error.contains("secret") && error.contains("user"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

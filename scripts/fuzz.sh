@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: scripts/fuzz.sh SECONDS [TARGET...]
-# Runs the fuzzers of tests/fuzz side by side for SECONDS each (text openmetrics protobuf config, or those named), from the pages of
+# Runs the fuzzers of tests/fuzz side by side for SECONDS each (text openmetrics protobuf config url, or those named), from the pages of
 # tests/golden/textparse and the documents of tests/golden/config. Inputs, findings and one log per target are kept in FUZZ_DIR (default: target/fuzz), so that a later run
 # goes on from there. Fails if a fuzzer finds something. Needs a nightly toolchain and cargo install cargo-fuzz.
 set -euo pipefail
@@ -9,14 +9,15 @@ cd "$(dirname "$0")/.."
 seconds=$1
 shift
 targets=("$@")
-[ $# -gt 0 ] || targets=(text openmetrics protobuf config)
+[ $# -gt 0 ] || targets=(text openmetrics protobuf config url)
 dir=${FUZZ_DIR:-target/fuzz}
 
 # A fuzzer of a page takes the input's first byte as the options (tests/fuzz/src/lib.rs), so that a seed is the case's options and its page.
 seeds() {
     local case meta target flags option i
     local options=(native_histograms classic_histograms convert_classic_histograms_to_nhcb enable_type_and_unit_labels start_timestamps)
-    mkdir -p "$dir"/{text,openmetrics,protobuf,config}
+    mkdir -p "$dir"/{text,openmetrics,protobuf,config,url}
+    printf '%s\n../c?d' 'http://u:p@[fe80::1%25eth0]:80/a%20b?q=1#f' >"$dir/url/all-parts"
     for case in tests/golden/config/*; do
         cp "$case/prometheus.yml" "$dir/config/${case##*/}"
     done

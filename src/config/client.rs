@@ -1,11 +1,11 @@
 //! HTTP client settings: decoding and validation (prometheus/common: config/http_config.go, headers.go).
 
 use super::decode::{Decoder, Result, Shape};
-use super::url;
 use crate::http::config::{
     Authorization, BasicAuth, Config, Header, OAuth2, Proxy, Secret, Tls, TlsVersion,
 };
 use crate::model::quote::{quoted, without_password};
+use crate::model::url::Url;
 use crate::wire::yaml::{Node, scalar};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) struct RawClient {
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// Headers that a configuration may not set.
-pub(super) const RESERVED: [&str; 18] = [
+const RESERVED: [&str; 18] = [
     "Authorization",
     "Host",
     "Content-Encoding",
@@ -499,7 +499,7 @@ pub(super) fn url_field<'n>(
         return Ok(());
     }
     if let Some(text) = d.string(node)? {
-        let parsed = url::parse(&text).or_else(|what| {
+        let parsed = Url::parse(&text).or_else(|what| {
             d.wrong(format!(
                 "{text} is no URL: {what}",
                 text = quoted(&without_password(&text))
@@ -508,6 +508,27 @@ pub(super) fn url_field<'n>(
         *slot = Some(parsed.to_string().into());
     }
     Ok(())
+}
+
+/// Reserved for scrapes only.
+const SCRAPE_TIMEOUT: &str = "x-prometheus-scrape-timeout-seconds";
+
+/// Headers that a client may be given.
+pub(super) fn check_headers(d: &Decoder<'_, '_>, headers: &BTreeMap<Box<str>, Box<str>>) -> Result {
+    // Upstream compares in small letters.
+    let is_reserved = |name: &str| {
+        RESERVED.iter().any(|known| known.to_lowercase() == name) && name != SCRAPE_TIMEOUT
+    };
+    match headers
+        .keys()
+        .find(|name| is_reserved(&name.to_lowercase()))
+    {
+        Some(name) => d.wrong(format!(
+            "header {name} is reserved: it cannot be set here",
+            name = quoted(name)
+        )),
+        None => Ok(()),
+    }
 }
 
 fn headers<'n>(

@@ -1,10 +1,11 @@
 //! Strict decoding of nodes, as go-yaml v2 does it for Prometheus: type errors, unknown and duplicate keys are collected with
 //! their lines; a value that is wrong in itself (a duration, a regular expression) ends the load at once; null sets zero.
 
-use super::loader::{Loader, invalid};
+use super::shared::Shared;
 use super::{Error, Stage};
 use crate::model::duration;
 use crate::model::labels::Text;
+use crate::model::name::ValidationScheme;
 use crate::model::quote::quoted;
 use crate::model::size;
 use crate::wire::yaml::aliasing::Aliasing;
@@ -21,7 +22,7 @@ type Entry<'d, 'n, 'l> =
 
 /// Walks the nodes of one document.
 pub(super) struct Decoder<'n, 'l> {
-    pub(super) loader: &'l mut Loader,
+    pub(super) shared: &'l mut Shared,
     problems: Vec<Problem>,
     /// Where the first string stands that is not UTF-8.
     not_utf8: Option<String>,
@@ -60,9 +61,9 @@ pub(super) enum Shape {
 }
 
 impl<'n, 'l> Decoder<'n, 'l> {
-    pub(super) fn new(loader: &'l mut Loader) -> Self {
+    pub(super) fn new(shared: &'l mut Shared) -> Self {
         Self {
-            loader,
+            shared,
             problems: Vec::new(),
             not_utf8: None,
             path: Vec::new(),
@@ -82,7 +83,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
         let Some(first) = self.problems.first() else {
             return match self.not_utf8 {
                 None => Ok(()),
-                Some(path) => Err(invalid(path, NOT_UTF8.to_owned())),
+                Some(path) => Err(Error::invalid(path, NOT_UTF8)),
             };
         };
         let rest = self.problems.iter().skip(1);
@@ -408,7 +409,7 @@ impl<'n, 'l> Decoder<'n, 'l> {
 
     pub(super) fn text(&mut self, node: &'n Node<'n>, slot: &mut Text) -> Result {
         if let Some(text) = self.string(node)? {
-            *slot = self.loader.intern(&text);
+            *slot = self.shared.intern(&text);
         }
         Ok(())
     }
@@ -527,6 +528,49 @@ impl<'n, 'l> Decoder<'n, 'l> {
             *slot = size::parse(&text)
                 .or_else(|error| self.wrong(format!("{text}: {error}", text = quoted(&text))))?;
         }
+        Ok(())
+    }
+
+    /// A validation scheme; the empty word leaves it unset.
+    pub(super) fn validation_scheme(
+        &mut self,
+        node: &'n Node<'n>,
+        slot: &mut Option<ValidationScheme>,
+    ) -> Result {
+        if self.is_null(node)? {
+            *slot = None;
+        } else if let Some(word) = self.string(node)? {
+            match &*word {
+                "" => {}
+                "utf8" => *slot = Some(ValidationScheme::Utf8),
+                "legacy" => *slot = Some(ValidationScheme::Legacy),
+                _ => {
+                    return self.wrong(format!(
+                        "unrecognized ValidationScheme: {word} (one of utf8, legacy)",
+                        word = quoted(&word)
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A list whose items may be null; items with errors of their own are left out, as upstream.
+    pub(super) fn list<T>(
+        &mut self,
+        node: &'n Node<'n>,
+        slot: &mut Vec<Option<T>>,
+        decode: fn(&mut Self, &'n Node<'n>) -> Result<Option<T>>,
+    ) -> Result {
+        slot.clear();
+        self.items(node, &mut |d, item| {
+            if d.is_null(item)? {
+                slot.push(None);
+            } else if let Some(item) = decode(d, item)? {
+                slot.push(Some(item));
+            }
+            Ok(())
+        })?;
         Ok(())
     }
 

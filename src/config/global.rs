@@ -1,7 +1,7 @@
 //! `global`: decoding and validation (prometheus: config/config.go, `GlobalConfig`).
 
 use super::decode::{Decoder, Result, Shape};
-use super::job::protocols;
+use super::protocol::protocols;
 use super::{Global, Limits, ScrapeProtocol};
 use crate::model::labels::Labels;
 use crate::model::name::ValidationScheme;
@@ -103,7 +103,9 @@ impl RawGlobal {
             "scrape_failure_log_file" => d.boxed(node, &mut global.scrape_failure_log_file)?,
             "external_labels" => self.external_labels(d, node)?,
             "keep_dropped_targets" => d.uint(node, &mut global.keep_dropped_targets)?,
-            "metric_name_validation_scheme" => scheme(d, node, &mut global.validation_scheme)?,
+            "metric_name_validation_scheme" => {
+                d.validation_scheme(node, &mut global.validation_scheme)?
+            }
             "metric_name_escaping_scheme" => d.boxed(node, &mut global.escaping_scheme)?,
             "scrape_native_histograms" => {
                 d.maybe_bool(node, &mut global.scrape_native_histograms)?
@@ -171,28 +173,4 @@ impl RawGlobal {
         }
         Ok(())
     }
-}
-
-/// A validation scheme; the empty word leaves it unset.
-pub(super) fn scheme<'n>(
-    d: &mut Decoder<'n, '_>,
-    node: &'n Node<'n>,
-    slot: &mut Option<ValidationScheme>,
-) -> Result {
-    if d.is_null(node)? {
-        *slot = None;
-    } else if let Some(word) = d.string(node)? {
-        match &*word {
-            "" => {}
-            "utf8" => *slot = Some(ValidationScheme::Utf8),
-            "legacy" => *slot = Some(ValidationScheme::Legacy),
-            _ => {
-                return d.wrong(format!(
-                    "unrecognized ValidationScheme: {word} (one of utf8, legacy)",
-                    word = quoted(&word)
-                ));
-            }
-        }
-    }
-    Ok(())
 }

@@ -2,10 +2,10 @@
 
 use super::client::RawClient;
 use super::decode::{Decoder, Result, Shape};
-use super::global::scheme;
-use super::loader::Loader;
+use super::protocol::protocols;
 use super::rules::{self, RawRules};
 use super::sd::{self, RawDiscovery};
+use super::shared::Shared;
 use super::{Global, Limits, ScrapeConfig, ScrapeProtocol, SdConfig};
 use crate::model::labels::Text;
 use crate::model::name::{EscapingScheme, ValidationScheme};
@@ -46,28 +46,10 @@ pub(super) struct RawJob {
     metric_relabel: RawRules,
 }
 
-/// A list of scrape configs; null items are `None`.
-pub(super) fn jobs<'n>(
-    d: &mut Decoder<'n, '_>,
-    node: &'n Node<'n>,
-    slot: &mut Vec<Option<RawJob>>,
-) -> Result {
-    slot.clear();
-    d.items(node, &mut |d, item| {
-        if d.is_null(item)? {
-            slot.push(None);
-        } else if let Some(job) = RawJob::decode(d, item)? {
-            slot.push(Some(job));
-        }
-        Ok(())
-    })?;
-    Ok(())
-}
-
 impl RawJob {
-    fn new(loader: &mut Loader) -> Self {
+    fn new(shared: &mut Shared) -> Self {
         Self {
-            job_name: loader.intern(""),
+            job_name: shared.intern(""),
             honor_labels: false,
             honor_timestamps: true,
             track_timestamps_staleness: false,
@@ -81,8 +63,8 @@ impl RawJob {
             convert_to_nhcb: None,
             extra_scrape_metrics: None,
             failure_log_file: Box::default(),
-            metrics_path: loader.intern("/metrics"),
-            scheme: loader.intern("http"),
+            metrics_path: shared.intern("/metrics"),
+            scheme: shared.intern("http"),
             enable_compression: true,
             limits: Limits::default(),
             bucket_limit: 0,
@@ -99,9 +81,9 @@ impl RawJob {
     }
 
     /// `None` if it had type errors, which have been noted.
-    fn decode<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<Self>> {
+    pub(super) fn decode<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<Self>> {
         let before = d.problems();
-        let mut job = Self::new(d.loader);
+        let mut job = Self::new(d.shared);
         let shape = d.fields(node, &mut |d, key, node| job.field(d, key, node))?;
         if d.problems() > before {
             return Ok(None);
@@ -154,7 +136,9 @@ impl RawJob {
             "native_histogram_bucket_limit" => d.uint(node, &mut self.bucket_limit)?,
             "native_histogram_min_bucket_factor" => d.float(node, &mut self.min_bucket_factor)?,
             "keep_dropped_targets" => d.uint(node, &mut self.keep_dropped_targets)?,
-            "metric_name_validation_scheme" => scheme(d, node, &mut self.validation_scheme)?,
+            "metric_name_validation_scheme" => {
+                d.validation_scheme(node, &mut self.validation_scheme)?
+            }
             "metric_name_escaping_scheme" => d.boxed(node, &mut self.escaping_scheme)?,
             "relabel_configs" => rules::rules(d, node, &mut self.relabel)?,
             "metric_relabel_configs" => rules::rules(d, node, &mut self.metric_relabel)?,
@@ -174,8 +158,8 @@ impl RawJob {
             if shape == Shape::Wrong {
                 return Ok(true);
             }
-            let values = values.iter().map(|value| d.loader.intern(value)).collect();
-            Ok(params.insert(d.loader.intern(&key), values).is_none())
+            let values = values.iter().map(|value| d.shared.intern(value)).collect();
+            Ok(params.insert(d.shared.intern(&key), values).is_none())
         })?;
         self.params = params;
         Ok(())
@@ -188,7 +172,7 @@ impl RawJob {
     pub(super) fn resolve(
         self,
         global: &Global,
-        loader: &mut Loader,
+        shared: &mut Shared,
     ) -> std::result::Result<ScrapeConfig, String> {
         let for_job = format!("for scrape config with job name {}", quoted(&self.job_name));
         let interval = if self.interval.is_zero() {
@@ -236,8 +220,8 @@ impl RawJob {
                 "utf8 metric names requested but validation scheme is not set to UTF8".to_owned(),
             );
         }
-        let target_rules = rules::validated(self.relabel, validation_scheme, loader)?;
-        let metric_rules = rules::validated(self.metric_relabel, validation_scheme, loader)?;
+        let target_rules = rules::validated(self.relabel, validation_scheme, shared)?;
+        let metric_rules = rules::validated(self.metric_relabel, validation_scheme, shared)?;
         let failure_log_file = match &*self.failure_log_file {
             "" => global.scrape_failure_log_file.clone(),
             _ => self.failure_log_file,
@@ -279,7 +263,7 @@ impl RawJob {
             escaping_scheme,
             target_rules,
             metric_rules,
-            http: self.client.finish(&loader.plain_client),
+            http: self.client.finish(&shared.plain_client),
             discovery: self.discovery,
             from_file: false,
         })
@@ -311,117 +295,5 @@ impl RawJob {
             ("", Some(scheme)) => Ok(fitting(scheme)),
             (word, _) => known(word, "scrape config"),
         }
-    }
-}
-
-/// `scrape_protocols`; null is unset.
-pub(super) fn protocols<'n>(
-    d: &mut Decoder<'n, '_>,
-    node: &'n Node<'n>,
-    slot: &mut Option<Vec<Box<str>>>,
-) -> Result {
-    let (shape, words) = d.strings(node)?;
-    let words = words.into_iter().map(Into::into).collect();
-    *slot = (shape == Shape::Filled).then_some(words);
-    Ok(())
-}
-
-impl Limits {
-    pub(super) fn field<'n>(
-        &mut self,
-        d: &mut Decoder<'n, '_>,
-        key: &str,
-        node: &'n Node<'n>,
-    ) -> Result<bool> {
-        match key {
-            "body_size_limit" => d.size(node, &mut self.body_size)?,
-            "sample_limit" => d.uint(node, &mut self.samples)?,
-            "target_limit" => d.uint(node, &mut self.targets)?,
-            "label_limit" => d.uint(node, &mut self.labels)?,
-            "label_name_length_limit" => d.uint(node, &mut self.label_name_length)?,
-            "label_value_length_limit" => d.uint(node, &mut self.label_value_length)?,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    /// These limits, and the others where there is none.
-    fn or(self, other: Self) -> Self {
-        let or = |own, other| if own == 0 { other } else { own };
-        Self {
-            body_size: if self.body_size == 0 {
-                other.body_size
-            } else {
-                self.body_size
-            },
-            samples: or(self.samples, other.samples),
-            targets: or(self.targets, other.targets),
-            labels: or(self.labels, other.labels),
-            label_name_length: or(self.label_name_length, other.label_name_length),
-            label_value_length: or(self.label_value_length, other.label_value_length),
-        }
-    }
-}
-
-impl ScrapeProtocol {
-    /// In order of upstream's default preference.
-    const WORDS: [(Self, &'static str); 6] = [
-        (Self::PrometheusProto, "PrometheusProto"),
-        (Self::OpenMetricsText1_0_0, "OpenMetricsText1.0.0"),
-        (Self::OpenMetricsText0_0_1, "OpenMetricsText0.0.1"),
-        (Self::PrometheusText1_0_0, "PrometheusText1.0.0"),
-        (Self::PrometheusText0_0_4, "PrometheusText0.0.4"),
-        (Self::OpenMetricsText2_0_0, "OpenMetricsText2.0.0"),
-    ];
-
-    /// The word in a configuration.
-    pub fn as_str(self) -> &'static str {
-        Self::WORDS
-            .iter()
-            .find(|(protocol, _)| *protocol == self)
-            .map_or("", |(_, word)| word)
-    }
-
-    fn from_word(word: &str) -> std::result::Result<Self, String> {
-        let found = Self::WORDS.iter().find(|(_, known)| *known == word);
-        found.map(|(protocol, _)| *protocol).ok_or_else(|| {
-            let known: Vec<_> = Self::WORDS.iter().map(|(_, word)| *word).collect();
-            format!(
-                "unknown scrape protocol {word}, supported: {}",
-                known.join(", "),
-                word = quoted(word)
-            )
-        })
-    }
-
-    /// What is asked for when nothing is configured.
-    pub fn defaults(native_histograms: bool) -> Vec<Self> {
-        let all = Self::WORDS.iter().map(|(protocol, _)| *protocol);
-        all.skip(usize::from(!native_histograms))
-            .filter(|protocol| *protocol != Self::OpenMetricsText2_0_0)
-            .collect()
-    }
-
-    /// Reads a list of words.
-    pub(super) fn list(words: &[Box<str>]) -> std::result::Result<Vec<Self>, String> {
-        if words.is_empty() {
-            return Err("scrape_protocols cannot be empty".to_owned());
-        }
-        let mut protocols = Vec::with_capacity(words.len());
-        for (index, word) in words.iter().enumerate() {
-            if words
-                .iter()
-                .take(index)
-                .any(|other| other.eq_ignore_ascii_case(word))
-            {
-                return Err(format!(
-                    "duplicated protocol in scrape_protocols, got {word} twice",
-                    word = quoted(word)
-                ));
-            }
-            protocols
-                .push(Self::from_word(word).map_err(|what| format!("scrape_protocols: {what}"))?);
-        }
-        Ok(protocols)
     }
 }

@@ -1,37 +1,26 @@
 //! Documents and fragments: text → nodes → jobs. What equal jobs can share is kept from load to load.
 
 use super::decode::{Decoder, Result};
+use super::divide::divide;
 use super::global::RawGlobal;
-use super::job::{self, RawJob};
+use super::job::RawJob;
+use super::shared::Shared;
 use super::{
     Config, Context, Error, Global, ScrapeConfig, Stage, environment, paths, rules, sections,
 };
-use crate::http;
-use crate::model::labels::{Interner, Labels, Text};
+use crate::model::labels::{Labels, Text};
 use crate::model::name::ValidationScheme;
 use crate::model::quote::quoted;
-use crate::model::regexp::{self, Patterns};
-use crate::model::relabel::{CompiledRule, RelabelRules, Rule};
+use crate::model::relabel::RelabelRules;
 use crate::rt::files::LARGE;
 use crate::wire::yaml::{self, Data, Node};
-use memchr::memmem;
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Loads configurations. A loader that is kept shares texts, compiled patterns, rule lists and client settings between all
-/// that it loads.
+/// Loads configurations. A loader that is kept shares what is equal between all that it loads.
 #[derive(Debug, Default)]
 pub struct Loader {
-    texts: Interner,
-    pub(super) patterns: Patterns,
-    /// By the hash of their content, so that growing needs no hashing. Of two rules or lists with one hash, one is shared.
-    rules: HashMap<u64, Arc<CompiledRule>>,
-    rule_lists: HashMap<u64, RelabelRules>,
-    hasher: RandomState,
-    clients: HashSet<Arc<http::config::Config>>,
-    /// What most jobs have, found without hashing.
-    pub(super) plain_client: Arc<http::config::Config>,
+    shared: Shared,
 }
 
 impl Loader {
@@ -57,7 +46,7 @@ impl Loader {
     /// Loads a document and the texts of jobs that were taken out of it.
     fn load_parts(&mut self, text: &[u8], taken_out: &[&[u8]], cx: &Context<'_>) -> Result<Config> {
         let node = parse(text)?;
-        let document = Document::decode(node.as_ref(), self)?;
+        let document = Document::decode(node.as_ref(), &mut self.shared)?;
         document.check_patterns()?;
         let folder = paths::folder_of(cx.path);
         let mut names = HashMap::new();
@@ -77,9 +66,12 @@ impl Loader {
             .sections
             .check(global.validation_scheme.unwrap_or_default())?;
         let labels = &document.global.external_labels;
-        let labels = labels
-            .iter()
-            .map(|(name, value)| (self.intern(name), environment::expand(value, cx.env).into()));
+        let labels = labels.iter().map(|(name, value)| {
+            (
+                self.shared.intern(name),
+                environment::expand(value, cx.env).into(),
+            )
+        });
         global.external_labels = Labels::from_sorted(labels.collect());
         paths::place_global(&mut global, &folder);
         let mut config = Config {
@@ -110,16 +102,16 @@ impl Loader {
 
     fn raw_job(&mut self, node: Option<&Node<'_>>) -> Result<Option<RawJob>> {
         let mut jobs = Vec::new();
-        let mut decoder = Decoder::new(self);
+        let mut decoder = Decoder::new(&mut self.shared);
         if let Some(node) = node {
-            job::jobs(&mut decoder, node, &mut jobs)?;
+            decoder.list(node, &mut jobs, RawJob::decode)?;
         }
         decoder.finish()?;
         let count = jobs.len();
         match jobs.pop() {
             Some(job) if count == 1 => Ok(job),
-            _ => Err(invalid(
-                String::new(),
+            _ => Err(Error::invalid(
+                "",
                 format!("a fragment holds {count} scrape configs, not 1"),
             )),
         }
@@ -165,12 +157,12 @@ impl Loader {
         let folder = paths::folder_of(cx.path);
         let jobs = items.iter().enumerate().map(|(index, item)| {
             let mut raw = Vec::new();
-            let mut decoder = Decoder::new(self);
+            let mut decoder = Decoder::new(&mut self.shared);
             let alone = Node {
                 data: Data::Sequence(vec![item.clone()]),
                 ..node.clone()
             };
-            job::jobs(&mut decoder, &alone, &mut raw)?;
+            decoder.list(&alone, &mut raw, RawJob::decode)?;
             decoder.finish()?;
             let job = self.resolve(raw.pop().flatten(), index, global)?;
             Ok(self.place(job, &folder))
@@ -188,24 +180,19 @@ impl Loader {
         scheme: ValidationScheme,
     ) -> Result<RelabelRules> {
         let mut raw = Vec::new();
-        let mut decoder = Decoder::new(self);
+        let mut decoder = Decoder::new(&mut self.shared);
         rules::rules(&mut decoder, node, &mut raw)?;
         decoder.finish()?;
         if raw.iter().any(Option::is_none) {
-            return Err(invalid(
-                String::new(),
-                "empty or null relabeling rule".to_owned(),
-            ));
+            return Err(Error::invalid("", "empty or null relabeling rule"));
         }
-        rules::validated(raw, scheme, self).map_err(|message| invalid(String::new(), message))
+        rules::validated(raw, scheme, &mut self.shared)
+            .map_err(|message| Error::invalid("", message))
     }
 
     /// Forgets what no loaded configuration uses any more.
     pub fn sweep(&mut self) {
-        self.rule_lists.retain(|_, list| list.is_shared());
-        self.rules.retain(|_, rule| Arc::strong_count(rule) > 1);
-        self.clients.retain(|client| Arc::strong_count(client) > 1);
-        self.patterns.sweep();
+        self.shared.sweep();
     }
 
     /// The files of `scrape_config_files`, which hold nothing but scrape configs. As upstream they inherit from `global` with its
@@ -247,10 +234,10 @@ impl Loader {
             .map_err(|error| unreadable(file, &error))?;
         let node = parse(&text)?;
         let mut raw_jobs = Vec::new();
-        let mut decoder = Decoder::new(self);
+        let mut decoder = Decoder::new(&mut self.shared);
         if let Some(node) = &node {
             decoder.fields(node, &mut |d, key, node| match key {
-                "scrape_configs" => job::jobs(d, node, &mut raw_jobs).map(|()| true),
+                "scrape_configs" => d.list(node, &mut raw_jobs, RawJob::decode).map(|()| true),
                 _ => Ok(false),
             })?;
         }
@@ -278,117 +265,26 @@ impl Loader {
         let path = || format!("scrape_configs[{index}]");
         match raw {
             Some(raw) => raw
-                .resolve(global, self)
-                .map_err(|message| invalid(path(), message)),
-            None => Err(invalid(
+                .resolve(global, &mut self.shared)
+                .map_err(|message| Error::invalid(path(), message)),
+            None => Err(Error::invalid(
                 path(),
-                "empty or null scrape config section".to_owned(),
+                "empty or null scrape config section",
             )),
         }
     }
 
     /// Joins the paths of a job, then shares its client settings.
     fn place(&mut self, mut job: ScrapeConfig, folder: &str) -> Arc<ScrapeConfig> {
-        paths::place_job(&mut job, folder, |client| self.place_client(client, folder));
+        paths::place_job(&mut job, folder, |client| {
+            self.shared.place_client(client, folder)
+        });
         Arc::new(job)
-    }
-
-    pub(super) fn intern(&mut self, text: &str) -> Text {
-        self.texts.intern(text)
-    }
-
-    /// The rules, compiled. Equal rules are shared, and so are equal lists.
-    pub(super) fn share_rules(
-        &mut self,
-        rules: Vec<Rule>,
-    ) -> std::result::Result<RelabelRules, String> {
-        let mut hasher = self.hasher.build_hasher();
-        let mut compiled = Vec::with_capacity(rules.len());
-        for rule in rules {
-            let rule = self.share_rule(rule).map_err(|error| error.to_string())?;
-            // Equal rules are the same in memory by now.
-            Arc::as_ptr(&rule).hash(&mut hasher);
-            compiled.push(rule);
-        }
-        let (hash, new) = (hasher.finish(), RelabelRules::new(compiled));
-        match self.rule_lists.get(&hash) {
-            Some(known) if *known == new => Ok(known.clone()),
-            _ => {
-                self.rule_lists.insert(hash, new.clone());
-                Ok(new)
-            }
-        }
-    }
-
-    fn share_rule(&mut self, rule: Rule) -> std::result::Result<Arc<CompiledRule>, regexp::Error> {
-        let hash = self.hasher.hash_one(&rule);
-        match self.rules.get(&hash) {
-            Some(known) if *known.rule() == rule => Ok(Arc::clone(known)),
-            _ => {
-                let new = Arc::new(CompiledRule::new(rule, &mut self.patterns)?);
-                self.rules.insert(hash, Arc::clone(&new));
-                Ok(new)
-            }
-        }
-    }
-
-    fn place_client(&mut self, client: &mut Arc<http::config::Config>, folder: &str) {
-        if Arc::ptr_eq(client, &self.plain_client) {
-            return;
-        }
-        paths::place_client(Arc::make_mut(client), folder);
-        if *client == self.plain_client {
-            *client = Arc::clone(&self.plain_client);
-            return;
-        }
-        match self.clients.get(client) {
-            Some(known) => *client = Arc::clone(known),
-            None => {
-                self.clients.insert(Arc::clone(client));
-            }
-        }
     }
 }
 
 /// How messages call the document itself.
 const MAIN_FILE: &str = "the main file";
-
-/// The frame of a document and its jobs, so that the trees of thousands of jobs need not stand beside each other. Only if all of the
-/// frame is plain block style: its lines are what they seem to be. (The jobs are read as such only, too.)
-fn divide(text: &[u8]) -> Option<(Vec<u8>, Vec<&[u8]>)> {
-    const KEY: &[u8] = b"scrape_configs:\n";
-    let is_key = |at: &usize| *at == 0 || text.get(at - 1) == Some(&b'\n');
-    let start = memmem::find_iter(text, KEY).find(is_key)?;
-    let (head, rest) = text.split_at_checked(start)?;
-    let rest = rest
-        .get(KEY.len()..)
-        .filter(|rest| rest.starts_with(b"- "))?;
-    let is_next_key = |at: &usize| !matches!(rest.get(at + 1), None | Some(b'-' | b' '));
-    let end = memchr::memchr_iter(b'\n', rest).find(is_next_key);
-    let (jobs, tail) = rest.split_at_checked(end.map_or(rest.len(), |at| at + 1))?;
-    let is_frame = |text: &[u8]| {
-        text.is_empty()
-            || yaml::parse_block(text).is_some_and(|node| !has_key(&node, "scrape_configs"))
-    };
-    if !is_frame(head) || !is_frame(tail) {
-        return None;
-    }
-    let mut starts: Vec<usize> = memmem::find_iter(jobs, b"\n- ").map(|at| at + 1).collect();
-    starts.push(jobs.len());
-    let mut from = 0;
-    let jobs = starts
-        .into_iter()
-        .map(|to| jobs.get(std::mem::replace(&mut from, to)..to));
-    Some(([head, tail].concat(), jobs.collect::<Option<_>>()?))
-}
-
-fn has_key(node: &Node<'_>, name: &str) -> bool {
-    let Data::Mapping(pairs) = &node.data else {
-        return false;
-    };
-    let is_name = |key: &Node<'_>| matches!(&key.data, Data::Scalar(text, _) if text == name);
-    pairs.iter().any(|(key, _)| is_name(key))
-}
 
 /// What a document holds.
 struct Document {
@@ -400,7 +296,7 @@ struct Document {
 }
 
 impl Document {
-    fn decode(node: Option<&Node<'_>>, loader: &mut Loader) -> Result<Self> {
+    fn decode(node: Option<&Node<'_>>, shared: &mut Shared) -> Result<Self> {
         let mut document = Self {
             global: RawGlobal::default(),
             rule_files: Vec::new(),
@@ -411,7 +307,7 @@ impl Document {
         let Some(node) = node else {
             return Ok(document);
         };
-        let mut decoder = Decoder::new(loader);
+        let mut decoder = Decoder::new(shared);
         if decoder.is_null(node)? {
             decoder.finish()?;
             document.global = RawGlobal::zero();
@@ -422,7 +318,7 @@ impl Document {
                 "global" => document.global = RawGlobal::decode(d, node)?,
                 "rule_files" => d.boxes(node, &mut document.rule_files)?,
                 "scrape_config_files" => d.boxes(node, &mut document.scrape_config_files)?,
-                "scrape_configs" => job::jobs(d, node, &mut document.jobs)?,
+                "scrape_configs" => d.list(node, &mut document.jobs, RawJob::decode)?,
                 _ => return document.sections.field(d, key, node),
             }
             Ok(true)
@@ -444,8 +340,8 @@ impl Document {
                 .split_once('*')
                 .is_some_and(|(_, tail)| tail.contains('/'))
             {
-                return Err(invalid(
-                    key.to_owned(),
+                return Err(Error::invalid(
+                    key,
                     format!(
                         "invalid file path {file}: * only in the last element",
                         file = quoted(file)
@@ -501,18 +397,9 @@ fn parse(text: &[u8]) -> Result<Option<Node<'_>>> {
     })
 }
 
-pub(super) fn invalid(path: String, message: String) -> Error {
-    Error {
-        stage: Stage::Validate,
-        path,
-        lines: Vec::new(),
-        message,
-    }
-}
-
 fn twice(index: usize, name: &str, first: &str) -> Error {
     let path = format!("scrape_configs[{index}].job_name");
-    invalid(
+    Error::invalid(
         path,
         format!(
             "found multiple scrape configs with job name {name}, first found in {first}",
@@ -522,53 +409,8 @@ fn twice(index: usize, name: &str, first: &str) -> Error {
 }
 
 fn unreadable(path: &str, error: &std::io::Error) -> Error {
-    invalid(
-        "scrape_config_files".to_owned(),
+    Error::invalid(
+        "scrape_config_files",
         format!("{path}: {error}", path = quoted(path)),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, want: Option<(&str, &[&str])>) {
-        let divided = divide(text.as_bytes());
-        let want = want.map(|(frame, jobs)| {
-            let jobs = jobs.iter().map(|job| job.as_bytes()).collect();
-            (frame.as_bytes().to_vec(), jobs)
-        });
-        assert_eq!(divided, want, "{text:?}");
-    }
-
-    #[test]
-    fn documents_are_divided_where_their_lines_are_what_they_seem() {
-        let jobs = "scrape_configs:\n- job_name: a\n  params:\n    x:\n    - y\n- job_name: b\n";
-        let each = [
-            "- job_name: a\n  params:\n    x:\n    - y\n",
-            "- job_name: b\n",
-        ];
-        let (head, tail) = ("global:\n  scrape_interval: 5s\n", "rule_files:\n- a\n");
-        check(jobs, Some(("", &each)));
-        check(
-            &format!("{head}{jobs}{tail}"),
-            Some((&[head, tail].concat(), &each)),
-        );
-        check(jobs.trim_end(), Some(("", &[each[0], "- job_name: b"])));
-        for not_plain in [
-            "global: 'a\nscrape_configs:\n- job_name: b\nc'\n",
-            "global: |\n  a\nscrape_configs:\n- job_name: b\n",
-            "scrape_configs: []\nscrape_configs:\n- job_name: b\n",
-            "scrape_configs:\n- job_name: b\nscrape_configs: []\n",
-            "# jobs\nscrape_configs:\n- job_name: b\n",
-            "scrape_configs:\n  - job_name: b\n...\n",
-            "scrape_configs:\n",
-            "global:\nscrape_configs:\n- job_name: b\n",
-            "x: y\n",
-            "",
-        ] {
-            check(not_plain, None);
-        }
-    }
 }

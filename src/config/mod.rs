@@ -3,23 +3,28 @@
 
 mod client;
 mod decode;
+mod divide;
 mod environment;
 mod global;
 mod job;
+mod limits;
 mod loader;
 mod paths;
 pub mod print;
+mod protocol;
 mod remote;
 mod rules;
 mod sd;
 mod sections;
 mod selector;
-mod url;
+mod shared;
 
+pub use limits::Limits;
 pub use loader::{Loader, unsupported};
+pub use protocol::ScrapeProtocol;
 
 use crate::http;
-use crate::model::group::{RawLabels, TargetGroup};
+use crate::model::group::TargetGroup;
 use crate::model::labels::{Labels, Text};
 use crate::model::name::{EscapingScheme, ValidationScheme};
 use crate::model::relabel::RelabelRules;
@@ -94,40 +99,6 @@ pub struct Global {
     pub convert_classic_histograms_to_nhcb: bool,
     /// `extra_scrape_metrics`.
     pub extra_scrape_metrics: Option<bool>,
-}
-
-/// Limits of a job; 0 means none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Limits {
-    /// `body_size_limit`, bytes after decompression.
-    pub body_size: i64,
-    /// `sample_limit`.
-    pub samples: u64,
-    /// `target_limit`.
-    pub targets: u64,
-    /// `label_limit`.
-    pub labels: u64,
-    /// `label_name_length_limit`, bytes.
-    pub label_name_length: u64,
-    /// `label_value_length_limit`, bytes.
-    pub label_value_length: u64,
-}
-
-/// A format that a target may be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ScrapeProtocol {
-    /// `PrometheusProto`: delimited protobuf.
-    PrometheusProto,
-    /// `PrometheusText0.0.4`.
-    PrometheusText0_0_4,
-    /// `PrometheusText1.0.0`.
-    PrometheusText1_0_0,
-    /// `OpenMetricsText0.0.1`.
-    OpenMetricsText0_0_1,
-    /// `OpenMetricsText1.0.0`.
-    OpenMetricsText1_0_0,
-    /// `OpenMetricsText2.0.0`: may be asked for, is not understood (as upstream 3.15).
-    OpenMetricsText2_0_0,
 }
 
 /// One job after inheritance and validation.
@@ -326,6 +297,18 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl Error {
+    /// The values at a path contradict each other.
+    fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            stage: Stage::Validate,
+            path: path.into(),
+            lines: Vec::new(),
+            message: message.into(),
+        }
+    }
+}
+
 /// Loads a whole document.
 ///
 /// # Errors
@@ -344,15 +327,6 @@ pub fn load_job(
     cx: &Context<'_>,
 ) -> Result<Arc<ScrapeConfig>, Error> {
     Loader::new().load_job(fragment, global, cx)
-}
-
-/// Labels of a static group, kept here so that the type has one way in.
-pub fn raw_labels<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> RawLabels {
-    RawLabels::new(
-        pairs
-            .into_iter()
-            .map(|(name, value)| (Text::from(name), Box::from(value))),
-    )
 }
 
 #[cfg(test)]

@@ -3,12 +3,11 @@
 
 use super::{
     Config, Global, HttpSd, KubernetesSd, Limits, ScrapeConfig, ScrapeProtocol, SdConfig, Selector,
-    url,
 };
 use crate::http::config as http;
 use crate::model::group::TargetGroup;
 use crate::model::relabel::{RelabelRules, Rule};
-use crate::model::{duration, size};
+use crate::model::{duration, size, url};
 use crate::wire::yaml::emit::{self, Pairs, Tree, texts};
 use std::collections::BTreeMap;
 use std::time::Duration;

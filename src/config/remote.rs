@@ -1,12 +1,11 @@
 //! `remote_write` and `remote_read`, which a receiver doesn't act on: checked and forgotten (prometheus: config/config.go,
 //! storage/remote/azuread; prometheus/sigv4).
 
+use super::Error;
 use super::client::{self, RawClient, url_field};
 use super::decode::{Decoder, Result, Shape};
-use super::loader::invalid;
 use super::rules::{self, RawRules};
 use super::sd;
-use super::sections::{EMPTY, check_rules, headers};
 use crate::model::name::ValidationScheme;
 use crate::model::quote::quoted;
 use crate::wire::yaml::Node;
@@ -19,16 +18,18 @@ pub(super) struct Remote {
     rules: RawRules,
 }
 
+pub(super) const EMPTY: &str = "empty or null section";
+
 pub(super) fn check(key: &str, entries: Vec<Option<Remote>>, scheme: ValidationScheme) -> Result {
     let mut names = HashSet::new();
     for (index, entry) in entries.into_iter().enumerate() {
         let path = format!("{key}[{index}]");
         let Some(Remote { name, rules }) = entry else {
-            return Err(invalid(path, EMPTY.to_owned()));
+            return Err(Error::invalid(path, EMPTY));
         };
-        check_rules(&path, rules, scheme)?;
+        rules::check(&path, rules, scheme)?;
         if names.contains(&name) {
-            return Err(invalid(
+            return Err(Error::invalid(
                 path,
                 format!("another one is named {name}", name = quoted(&name)),
             ));
@@ -64,7 +65,7 @@ pub(super) fn read<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Op
     if url.is_none() || shape == Shape::Null {
         return d.wrong("url for remote_read is empty");
     }
-    headers(d, &map)?;
+    client::check_headers(d, &map)?;
     client.validate(d)?;
     let rules = Vec::new();
     Ok(Some(Remote { name, rules }))
@@ -113,7 +114,7 @@ pub(super) fn write<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<O
     if rules.iter().any(Option::is_none) {
         return d.wrong("empty or null relabeling rule in remote write config");
     }
-    headers(d, &map)?;
+    client::check_headers(d, &map)?;
     if !MESSAGES.contains(&&*message) {
         return d.wrong(format!(
             "protobuf_message is {message} (one of {})",

@@ -1,7 +1,8 @@
 //! Relabel rules: decoding and validation (prometheus: model/relabel/relabel.go).
 
+use super::Error;
 use super::decode::{Decoder, Result, Shape};
-use super::loader::Loader;
+use super::shared::Shared;
 use crate::model::labels::Text;
 use crate::model::name::ValidationScheme;
 use crate::model::quote::quoted;
@@ -46,14 +47,14 @@ pub(super) fn rules<'n>(
 }
 
 fn rule<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<RawRule> {
-    let empty = d.loader.intern("");
+    let empty = d.shared.intern("");
     let mut rule = RawRule {
         source_labels: None,
-        separator: d.loader.intern(DEFAULT_SEPARATOR),
+        separator: d.shared.intern(DEFAULT_SEPARATOR),
         regex: None,
         modulus: 0,
         target_label: Text::clone(&empty),
-        replacement: d.loader.intern(DEFAULT_REPLACEMENT),
+        replacement: d.shared.intern(DEFAULT_REPLACEMENT),
         action: Some(Action::Replace),
     };
     let shape = d.fields(node, &mut |d, key, node| {
@@ -110,7 +111,7 @@ fn source_labels<'n>(
         if name.is_empty() && !scalar::is_null(item.resolved()) {
             return d.wrong("\"\" is not a valid label name");
         }
-        names.push(d.loader.intern(&name));
+        names.push(d.shared.intern(&name));
         Ok(())
     })?;
     *slot = (shape == Shape::Filled).then_some(names);
@@ -127,7 +128,7 @@ fn regex<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Option<Text
     if let Some(pattern) = pattern {
         d.refuse_not_utf8(&pattern)?;
         let compiled = d
-            .loader
+            .shared
             .patterns
             .get(&pattern)
             .or_else(|error| d.wrong(error.to_string()))?;
@@ -143,14 +144,23 @@ fn regex<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>, slot: &mut Option<Text
 pub(super) fn validated(
     rules: RawRules,
     scheme: ValidationScheme,
-    loader: &mut Loader,
+    shared: &mut Shared,
 ) -> std::result::Result<RelabelRules, String> {
     let rules = rules
         .into_iter()
         .flatten()
         .map(|rule| rule.validate(scheme))
         .collect::<std::result::Result<Vec<_>, _>>()?;
-    loader.share_rules(rules)
+    shared.share_rules(rules)
+}
+
+/// Checks rules that are not kept; null ones were refused before.
+pub(super) fn check(path: &str, rules: RawRules, scheme: ValidationScheme) -> Result {
+    for rule in rules.into_iter().flatten() {
+        rule.validate(scheme)
+            .map_err(|message| Error::invalid(path, message))?;
+    }
+    Ok(())
 }
 
 impl RawRule {
@@ -158,7 +168,7 @@ impl RawRule {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn validate(self, scheme: ValidationScheme) -> std::result::Result<Rule, String> {
+    fn validate(self, scheme: ValidationScheme) -> std::result::Result<Rule, String> {
         let Some(action) = self.action else {
             return Err("relabel action cannot be empty".to_owned());
         };

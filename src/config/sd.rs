@@ -2,11 +2,10 @@
 
 use super::client::{RawClient, url_field};
 use super::decode::{Decoder, Result, Shape};
-use super::{
-    AttachMetadata, FileSd, HttpSd, KubernetesSd, Role, SdConfig, Selector, selector, url,
-};
+use super::{AttachMetadata, FileSd, HttpSd, KubernetesSd, Role, SdConfig, Selector, selector};
 use crate::model::group::{RawLabels, TargetGroup};
 use crate::model::quote::{quoted, without_password};
+use crate::model::url::Url;
 use crate::wire::yaml::scalar;
 use crate::wire::yaml::{Data, Node};
 use std::sync::Arc;
@@ -59,10 +58,10 @@ impl RawDiscovery {
         node: &'n Node<'n>,
     ) -> Result<bool> {
         match key {
-            "file_sd_configs" => list(d, node, &mut self.file, file)?,
-            "http_sd_configs" => list(d, node, &mut self.http, http)?,
-            "kubernetes_sd_configs" => list(d, node, &mut self.kubernetes, kubernetes)?,
-            "static_configs" => list(d, node, &mut self.groups, group)?,
+            "file_sd_configs" => d.list(node, &mut self.file, file)?,
+            "http_sd_configs" => d.list(node, &mut self.http, http)?,
+            "kubernetes_sd_configs" => d.list(node, &mut self.kubernetes, kubernetes)?,
+            "static_configs" => d.list(node, &mut self.groups, group)?,
             _ => {
                 if !is_other(key) {
                     return Ok(false);
@@ -125,29 +124,10 @@ impl RawDiscovery {
     }
 }
 
-/// A list whose items may be null; items with errors of their own are left out, as upstream.
-pub(super) fn list<'n, 'l, T>(
-    d: &mut Decoder<'n, 'l>,
-    node: &'n Node<'n>,
-    slot: &mut Vec<Option<T>>,
-    decode: fn(&mut Decoder<'n, 'l>, &'n Node<'n>) -> Result<Option<T>>,
-) -> Result {
-    slot.clear();
-    d.items(node, &mut |d, item| {
-        if d.is_null(item)? {
-            slot.push(None);
-        } else if let Some(item) = decode(d, item)? {
-            slot.push(Some(item));
-        }
-        Ok(())
-    })?;
-    Ok(())
-}
-
 fn group<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<TargetGroup>> {
     let before = d.problems();
     let mut group = TargetGroup::default();
-    let address = d.loader.intern("__address__");
+    let address = d.shared.intern("__address__");
     d.fields(node, &mut |d, key, node| {
         match key {
             "targets" => {
@@ -184,7 +164,7 @@ pub(super) fn group_labels<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> R
             if labels.get(&key).is_some() {
                 return Ok(false);
             }
-            let name = d.loader.intern(&key);
+            let name = d.shared.intern(&key);
             labels.set(name, value);
         }
         Ok(true)
@@ -252,7 +232,7 @@ fn http<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<HttpSd
     if shape == Shape::Null || address.is_empty() {
         return d.wrong("URL is missing");
     }
-    let parsed = url::parse(&address).or_else(|what| {
+    let parsed = Url::parse(&address).or_else(|what| {
         d.wrong(format!(
             "{address} is no URL: {what}",
             address = quoted(&without_password(&address))
@@ -268,7 +248,7 @@ fn http<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result<Option<HttpSd
     Ok(Some(HttpSd {
         url: address,
         refresh_interval,
-        http: client.finish(&d.loader.plain_client),
+        http: client.finish(&d.shared.plain_client),
     }))
 }
 
@@ -480,7 +460,7 @@ impl RawKubernetes {
             namespaces: self.namespaces,
             selectors,
             attach: self.attach,
-            http: self.client.finish(&d.loader.plain_client),
+            http: self.client.finish(&d.shared.plain_client),
         })
     }
 }

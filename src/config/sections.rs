@@ -1,10 +1,10 @@
 //! The sections that a receiver doesn't act on: read and checked, so that what Prometheus refuses is refused, and forgotten
 //! (prometheus: config/config.go). What is written to and read from elsewhere is in `remote`.
 
-use super::client::{self, RESERVED, RawClient};
+use super::Error;
+use super::client::{self, RawClient};
 use super::decode::{Decoder, Result, Shape};
-use super::loader::invalid;
-use super::remote::{self, Remote};
+use super::remote::{self, EMPTY, Remote};
 use super::rules::{self, RawRules};
 use super::sd::{self, RawDiscovery};
 use crate::http::config::Tls;
@@ -39,8 +39,8 @@ impl Sections {
             "otlp" => self.otlp_strategy = otlp(d, node)?,
             "tracing" => tracing(d, node)?,
             "alerting" => self.alerting(d, node)?,
-            "remote_write" => sd::list(d, node, &mut self.remote_write, remote::write)?,
-            "remote_read" => sd::list(d, node, &mut self.remote_read, remote::read)?,
+            "remote_write" => d.list(node, &mut self.remote_write, remote::write)?,
+            "remote_read" => d.list(node, &mut self.remote_read, remote::read)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -51,7 +51,7 @@ impl Sections {
         d.fields(node, &mut |d, key, node| {
             match key {
                 "alert_relabel_configs" => rules::rules(d, node, &mut self.alert_relabel)?,
-                "alertmanagers" => sd::list(d, node, &mut self.alertmanagers, alertmanager)?,
+                "alertmanagers" => d.list(node, &mut self.alertmanagers, alertmanager)?,
                 _ => return Ok(false),
             }
             Ok(true)
@@ -64,11 +64,11 @@ impl Sections {
 
     /// What is checked after the scrape configs.
     pub(super) fn check(self, scheme: ValidationScheme) -> Result {
-        check_rules("alerting.alert_relabel_configs", self.alert_relabel, scheme)?;
+        rules::check("alerting.alert_relabel_configs", self.alert_relabel, scheme)?;
         for rules in self.alertmanagers {
             let path = "alerting.alertmanagers";
-            let rules = rules.ok_or_else(|| invalid(path.to_owned(), EMPTY.to_owned()))?;
-            check_rules(path, rules, scheme)?;
+            let rules = rules.ok_or_else(|| Error::invalid(path, EMPTY))?;
+            rules::check(path, rules, scheme)?;
         }
         remote::check("remote_write", self.remote_write, scheme)?;
         remote::check("remote_read", self.remote_read, scheme)?;
@@ -92,38 +92,7 @@ impl Sections {
                 word = quoted(word)
             ),
         };
-        Err(invalid("otlp.translation_strategy".to_owned(), message))
-    }
-}
-
-pub(super) const EMPTY: &str = "empty or null section";
-
-pub(super) fn check_rules(path: &str, rules: RawRules, scheme: ValidationScheme) -> Result {
-    for rule in rules.into_iter().flatten() {
-        rule.validate(scheme)
-            .map_err(|message| invalid(path.to_owned(), message))?;
-    }
-    Ok(())
-}
-
-/// Reserved for scrapes only.
-const SCRAPE_TIMEOUT: &str = "x-prometheus-scrape-timeout-seconds";
-
-/// Headers that a client may be given.
-pub(super) fn headers(d: &Decoder<'_, '_>, headers: &BTreeMap<Box<str>, Box<str>>) -> Result {
-    // Upstream compares in small letters.
-    let is_reserved = |name: &str| {
-        RESERVED.iter().any(|known| known.to_lowercase() == name) && name != SCRAPE_TIMEOUT
-    };
-    match headers
-        .keys()
-        .find(|name| is_reserved(&name.to_lowercase()))
-    {
-        Some(name) => d.wrong(format!(
-            "header {name} is reserved: it cannot be set here",
-            name = quoted(name)
-        )),
-        None => Ok(()),
+        Err(Error::invalid("otlp.translation_strategy", message))
     }
 }
 
@@ -308,7 +277,7 @@ fn tracing<'n>(d: &mut Decoder<'n, '_>, node: &'n Node<'n>) -> Result {
     if d.problems() > before {
         return Ok(());
     }
-    headers(d, &map)?;
+    client::check_headers(d, &map)?;
     if endpoint.is_empty() {
         return d.wrong("tracing endpoint must be set");
     }

@@ -11,12 +11,13 @@ use super::source::Source;
 use super::transport::{Exchange, Failure, Outgoing, Transport};
 use super::url::Url;
 use super::{assertion, body};
+use crate::model::url::{encode_query, escape_parameter};
 use crate::rt::clock::{Clock, SystemClock};
 use crate::rt::files::Files;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use parking_lot::{Condvar, Mutex};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -27,14 +28,6 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
 
 /// x/oauth2: internal/token.go. The most bytes of an answer.
 const MAX_ANSWER: u64 = 1 << 20;
-
-/// What Go's url.Values.Encode leaves as it is, beside letters and digits; a blank becomes `+`.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~')
-    .remove(b' ');
 
 /// The token of a client, and how to get the next one.
 #[derive(Debug)]
@@ -170,8 +163,8 @@ impl Tokens {
         let url = Url::parse(&it.token_url).map_err(|e| failed(&e))?;
         let form = self.form(secret, style)?;
         let length = form.len().to_string();
-        let id = form_escape(&it.client_id);
-        let login = STANDARD.encode(format!("{id}:{}", form_escape(secret.expose())));
+        let id = escape_parameter(&it.client_id);
+        let login = STANDARD.encode(format!("{id}:{}", escape_parameter(secret.expose())));
         let login = format!("Basic {login}");
         let mut headers = vec![
             ("Accept-Encoding", "gzip"),
@@ -242,10 +235,7 @@ impl Tokens {
                 form.insert("client_secret", secret.expose().to_owned());
             }
         }
-        let pairs = form
-            .iter()
-            .map(|(k, v)| format!("{}={}", form_escape(k), form_escape(v)));
-        Ok(pairs.collect::<Vec<_>>().join("&"))
+        Ok(encode_query(form.iter().map(|(k, v)| (*k, v.as_str()))))
     }
 }
 
@@ -265,12 +255,6 @@ impl Token {
         self.expires
             .is_none_or(|expires| now + EXPIRY_MARGIN < expires)
     }
-}
-
-fn form_escape(text: &str) -> String {
-    utf8_percent_encode(text, FORM)
-        .to_string()
-        .replace(' ', "+")
 }
 
 fn read_token(content_type: &str, answer: &[u8]) -> Result<Token, String> {
@@ -372,10 +356,5 @@ mod tests {
             "access_token=a+b%21&expires_in=0",
             Ok(("Bearer a b!", false)),
         );
-    }
-
-    #[test]
-    fn forms_escape_as_go_does() {
-        assert_eq!(form_escape("a b+c&d=~*/ü"), "a+b%2Bc%26d%3D~%2A%2F%C3%BC");
     }
 }

@@ -1,22 +1,20 @@
-//! URLs as far as a client needs them: split, resolve a redirect, print. Not a general URL library.
+//! What a client needs of a URL: where to connect to and what to ask for.
 
-use crate::model::quote::{quoted, without_password};
-use percent_encoding::percent_decode_str;
+use crate::model::url::{self, Problem};
 use std::fmt;
 
-/// A split `http` or `https` URL (other schemes are kept, and refused when used).
+/// A URL with scheme and host (schemes other than `http` and `https` are kept, and refused when used).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     /// Scheme, in lower case.
     pub scheme: String,
-    /// `user:password`, still escaped; empty if there is none.
-    pub userinfo: String,
     /// Host name or address, without brackets and unescaped: `fe80::1%eth0`.
     pub host: String,
     /// The port as written, without colon; empty if there is none.
     pub port: String,
     /// Path and query, as sent: at least `/`.
     pub target: String,
+    pub(super) whole: url::Url,
 }
 
 impl Url {
@@ -25,71 +23,32 @@ impl Url {
     /// # Errors
     /// What Go's `url.Parse` or its HTTP client would refuse; the text has its form `parse "<url>": <why>`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let refuse = |why: &str| {
-            let shown = quoted(&without_password(text));
-            Err(format!("parse {shown}: {why}"))
-        };
-        if text.bytes().any(|b| b < b' ' || b == 0x7f) {
-            return refuse("net/url: invalid control character in URL");
+        match url::Url::parse(text) {
+            Ok(url) if !url.scheme.is_empty() && text.contains("://") => Ok(Self::new(url)),
+            Ok(_) => Err(Problem::Other("missing scheme or host").about(text)),
+            Err(problem) => Err(problem.about(text)),
         }
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return refuse("missing scheme or host");
-        };
-        if !is_scheme(scheme) {
-            return refuse("first path segment in URL cannot contain colon");
-        }
-        let (authority, target) = split_before(rest, &['/', '?', '#']);
-        let (userinfo, host_port) = authority.rsplit_once('@').unwrap_or(("", authority));
-        let Some((host, port)) = split_host_port(host_port) else {
-            return refuse("missing ']' in host");
-        };
-        if !port.bytes().all(|b| b.is_ascii_digit()) {
-            return refuse(&format!("invalid port {:?} after host", format!(":{port}")));
-        }
-        let Ok(host) = percent_decode_str(host).decode_utf8() else {
-            return refuse("invalid URL escape in host");
-        };
-        Ok(Self {
-            scheme: scheme.to_ascii_lowercase(),
-            userinfo: userinfo.to_owned(),
-            host: host.into_owned(),
-            port: port.to_owned(),
-            target: normal_target(target),
-        })
     }
 
-    /// What a `Location` header means on this URL (RFC 3986, 5.2).
+    /// What a `Location` header means on this URL.
     ///
     /// # Errors
     /// The location is no URL.
     pub fn join(&self, location: &str) -> Result<Self, String> {
-        let colon = location.find("://");
-        let is_absolute = colon.is_some_and(|at| location.get(..at).is_some_and(is_scheme));
-        if is_absolute {
-            return Self::parse(location);
+        let joined = self.whole.join(location);
+        joined
+            .map(Self::new)
+            .map_err(|problem| problem.about(location))
+    }
+
+    fn new(whole: url::Url) -> Self {
+        Self {
+            scheme: whole.scheme.clone(),
+            host: whole.hostname().into_owned(),
+            port: whole.port().to_owned(),
+            target: whole.request_target(),
+            whole,
         }
-        if location.starts_with("//") {
-            return Self::parse(&format!("{}:{location}", self.scheme));
-        }
-        if location.bytes().any(|b| b < b' ' || b == 0x7f) {
-            return Err(format!(
-                "parse {location:?}: net/url: invalid control character in URL"
-            ));
-        }
-        let (base, _) = split_before(&self.target, &['?']);
-        let target = match location.chars().next() {
-            Some('/') => location.to_owned(),
-            Some('?') => format!("{base}{location}"),
-            Some('#') | None => self.target.clone(),
-            Some(_) => {
-                let folder = base.rsplit_once('/').map_or("", |(folder, _)| folder);
-                format!("{folder}/{location}")
-            }
-        };
-        Ok(Self {
-            target: normal_target(&target),
-            ..self.clone()
-        })
     }
 
     /// Whether the connection is to be encrypted.
@@ -129,15 +88,7 @@ impl Url {
 
     /// User name and password, unescaped.
     pub fn credentials(&self) -> Option<(String, String)> {
-        if self.userinfo.is_empty() {
-            return None;
-        }
-        let (user, password) = self
-            .userinfo
-            .split_once(':')
-            .unwrap_or((&self.userinfo, ""));
-        let unescape = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        Some((unescape(user), unescape(password)))
+        self.whole.credentials()
     }
 }
 
@@ -171,75 +122,9 @@ pub fn shown(url: &str) -> String {
     format!("{scheme}{separator}{authority}{target}")
 }
 
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
-}
-
 /// Splits in front of the first of these characters.
 fn split_before<'a>(text: &'a str, stops: &[char]) -> (&'a str, &'a str) {
     text.split_at(text.find(stops).unwrap_or(text.len()))
-}
-
-/// `[v6]:port`, `host:port`, `host`; `None` if a bracket is not closed.
-fn split_host_port(text: &str) -> Option<(&str, &str)> {
-    let Some(inner) = text.strip_prefix('[') else {
-        return Some(text.rsplit_once(':').unwrap_or((text, "")));
-    };
-    let (host, port) = inner.split_once(']')?;
-    Some((host, port.strip_prefix(':').unwrap_or(port)))
-}
-
-/// Path and query without fragment, beginning with `/`, without `.` and `..` segments, escaped where they must be.
-fn normal_target(text: &str) -> String {
-    let (text, _fragment) = split_before(text, &['#']);
-    let (path, query) = split_before(text, &['?']);
-    let mut out = String::with_capacity(text.len() + 1);
-    push_path(&mut out, path);
-    push_escaped(&mut out, query);
-    out
-}
-
-fn push_path(out: &mut String, path: &str) {
-    if !path.contains("/.") {
-        if !path.starts_with('/') {
-            out.push('/');
-        }
-        return push_escaped(out, path);
-    }
-    let mut kept: Vec<&str> = Vec::new();
-    let mut ends_in_folder = false;
-    for segment in path.split('/').skip(usize::from(path.starts_with('/'))) {
-        ends_in_folder = matches!(segment, "." | "..");
-        match segment {
-            "." => {}
-            ".." => drop(kept.pop()),
-            other => kept.push(other),
-        }
-    }
-    for segment in &kept {
-        out.push('/');
-        push_escaped(out, segment);
-    }
-    if ends_in_folder || kept.is_empty() {
-        out.push('/');
-    }
-}
-
-/// Escapes what may not stand in a request line; what is escaped already stays.
-fn push_escaped(out: &mut String, text: &str) {
-    for c in text.chars() {
-        if c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>') {
-            out.push(c);
-        } else {
-            let mut bytes = [0; 4];
-            for byte in c.encode_utf8(&mut bytes).bytes() {
-                out.push_str(percent_encoding::percent_encode_byte(byte));
-            }
-        }
-    }
 }
 
 #[cfg(test)]

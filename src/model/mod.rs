@@ -18,4 +18,5 @@ pub mod regexp;
 pub mod relabel;
 pub mod series;
 pub mod size;
+pub mod url;
 pub mod value;

@@ -22,7 +22,6 @@ mod select;
 mod settings;
 mod snapshot;
 mod spec;
-mod url;
 mod validate;
 mod version;
 

@@ -6,11 +6,11 @@ use super::context::Context;
 use super::lookup::Loader;
 use super::monitor::{Endpoint, Monitor};
 use super::relabel;
-use super::url;
 use super::version;
 use crate::kube::selector::Selector;
 use crate::model::duration;
 use crate::model::quote::quoted;
+use crate::model::url::Url;
 use crate::monitoring::{Authorization, OAuth2, Proxy, SecretOrConfigMap, Tls};
 
 /// Checks a monitor.
@@ -362,7 +362,9 @@ pub(super) fn check_proxy(proxy: &Proxy) -> Result<(), String> {
         }
     }
     match &proxy.proxy_url {
-        Some(url) => url::check(url),
+        Some(url) => Url::parse(url)
+            .map(drop)
+            .map_err(|problem| problem.about(url)),
         None => Ok(()),
     }
 }

@@ -29,4 +29,3 @@ mod reading;
 mod report;
 mod sample;
 mod start;
-mod url;

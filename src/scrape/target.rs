@@ -1,7 +1,6 @@
 //! From what discovery says to targets: defaults, relabelling, checks, URL, identity (prometheus: scrape/target.go).
 
 use super::labels::{NOT_UTF8, marked};
-use super::url;
 use crate::config::ScrapeConfig;
 use crate::model::bounds::{Bounds, Work};
 use crate::model::duration;
@@ -10,6 +9,7 @@ use crate::model::hash::{self, Fnv1a};
 use crate::model::identity::{Discovered, Identity};
 use crate::model::labels::{Interner, LabelsBuilder, Text};
 use crate::model::relabel::Keep;
+use crate::model::url::{self, Url};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -45,9 +45,10 @@ impl Target {
         offset(self.interval, self.hash ^ seed, now_ns)
     }
 
-    /// Why the URL can't be requested, if so: then every scrape fails.
+    /// Why the URL can't be requested, if so, in Go's words: then every scrape fails.
     pub fn request_error(&self) -> Option<String> {
-        url::request_error(&self.url)
+        let problem = Url::parse(&self.url).err()?;
+        Some(format!("parse {:?}: {}", self.url, problem.in_full()))
     }
 }
 
@@ -413,7 +414,7 @@ fn target_url(config: &ScrapeConfig, labels: &LabelsBuilder) -> String {
         .flat_map(|(name, values)| values.iter().map(move |value| (*name, *value)));
     let query = url::encode_query(pairs);
     let part = |name| labels.get(name).unwrap_or_default();
-    url::write(part(SCHEME), part(ADDRESS), part(PATH), &query)
+    Url::from_parts(part(SCHEME), part(ADDRESS), part(PATH), &query).to_string()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! RE2's syntax as Go's `regexp/syntax` reads it with its Perl flags, as a tree. What it refuses is refused here, in its words.
 
 mod class;
+mod unicode;
 
 pub(super) use class::{Class, Item};
 

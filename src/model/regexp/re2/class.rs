@@ -1,7 +1,7 @@
 //! Character classes and escapes.
 
-use super::super::{Error, emit};
-use super::{Kind, Parser, bad};
+use super::super::Error;
+use super::{Kind, Parser, bad, unicode};
 
 /// A character class.
 #[derive(Debug, Clone, Default)]
@@ -69,7 +69,7 @@ impl<'p> Parser<'p> {
                 name
             }
         };
-        match emit::unicode_name(name) {
+        match unicode::unicode_name(name) {
             Some(name) => Ok(Item::Unicode { negated, name }),
             None => bad("invalid character class range", self.since(before)),
         }

@@ -1,8 +1,8 @@
 //! The Authorization header (prometheus: common/config, the round trippers for it). Files are read for every request.
 
 use super::client::Surroundings;
+use super::client::connection::Interrupt;
 use super::config::{Config, Secret};
-use super::connection::Interrupt;
 use super::error::Error;
 use super::oauth2::Tokens;
 use super::source::Source;

@@ -3,12 +3,12 @@
 //!
 //! Unlike upstream a token request is bound by the time of the scrape that needs it: nothing here outlives its deadline.
 
+use super::client::connection::Interrupt;
+use super::client::transport::{Exchange, Failure, Outgoing, Transport};
 use super::client::{Buffers, Surroundings};
 use super::config::{OAuth2 as Settings, Secret};
-use super::connection::Interrupt;
 use super::error::Error;
 use super::source::Source;
-use super::transport::{Exchange, Failure, Outgoing, Transport};
 use super::url::Url;
 use super::{assertion, body};
 use crate::rt::clock::{Clock, SystemClock};

@@ -2,9 +2,9 @@
 //! new configuration (prometheus: common/config, NewTLSConfig and tlsRoundTripper).
 
 use super::cause;
+use super::client::resolve::Resolver;
 use super::config::{Tls as Settings, TlsVersion};
 use super::error::Error;
-use super::resolve::Resolver;
 use super::source::Source;
 use super::verify::Verifier;
 use crate::rt::files::Files;

@@ -18,7 +18,7 @@ const PURE: &[&str] = &[
     "operator/",
     "config/",
     "translate/",
-    "kube/watch.rs",
+    "kube/watch/machine.rs",
     "discovery/kubernetes/",
     "scrape/target.rs",
     "scrape/schedule.rs",

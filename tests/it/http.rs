@@ -8,11 +8,11 @@ mod redirects;
 use crate::fake::http::{Asked, Reply, Server, ok, ok_bytes};
 use crate::fake::tls::{self, Authority, Pair};
 use prometheus_operator_receiver::http::body;
+use prometheus_operator_receiver::http::client::connection::{Connection, Interrupt};
 use prometheus_operator_receiver::http::client::{Buffers, Client, Request, Surroundings};
 use prometheus_operator_receiver::http::config::{
     Authorization, BasicAuth, Config, Header, OAuth2, Proxy, Secret, Tls, TlsVersion,
 };
-use prometheus_operator_receiver::http::connection::{Connection, Interrupt};
 use prometheus_operator_receiver::http::error::{Error, Kind};
 use prometheus_operator_receiver::rt::files::Disk;
 use std::io::Write;

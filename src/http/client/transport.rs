@@ -1,14 +1,15 @@
 //! One request and its response, through a kept connection or a new one, directly or through a proxy.
 //! Redirects and authentication are decided above.
 
-use super::client::{Buffers, Surroundings};
-use super::config::Config;
 use super::connection::{Connection, Interrupt, Peer, Stream, connect, io_failed};
-use super::error::{Error, Kind};
 use super::message::{Head, Incoming, NoHead};
-use super::tls::Tls;
-use super::url::Url;
-use super::{proxy, socks};
+use super::socks;
+use super::{Buffers, Surroundings};
+use crate::http::config::Config;
+use crate::http::error::{Error, Kind};
+use crate::http::proxy;
+use crate::http::tls::Tls;
+use crate::http::url::Url;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::io::Write;
@@ -18,44 +19,44 @@ use std::time::Instant;
 const MAX_UNREAD_BODY: u64 = 64 * 1024;
 
 /// What the requests of one exchange share.
-pub(super) struct Exchange<'a> {
+pub(in crate::http) struct Exchange<'a> {
     /// The connection kept from last time, and for next time.
-    pub(super) slot: &'a mut Option<Connection>,
-    pub(super) deadline: Instant,
-    pub(super) interrupt: &'a Interrupt,
-    pub(super) buffers: &'a mut Buffers,
+    pub(in crate::http) slot: &'a mut Option<Connection>,
+    pub(in crate::http) deadline: Instant,
+    pub(in crate::http) interrupt: &'a Interrupt,
+    pub(in crate::http) buffers: &'a mut Buffers,
 }
 
 /// How a client reaches servers.
 #[derive(Debug)]
-pub(super) struct Transport {
+pub(in crate::http) struct Transport {
     tls: Tls,
     proxies: proxy::Rules,
     /// `proxy_connect_header`.
-    connect_headers: Vec<(Box<str>, super::config::Secret)>,
-    pub(super) around: Surroundings,
+    connect_headers: Vec<(Box<str>, crate::http::config::Secret)>,
+    pub(in crate::http) around: Surroundings,
 }
 
 /// A request to send. Values of headers may be secrets: they are never printed.
 #[derive(Clone, Copy)]
-pub(super) struct Outgoing<'a> {
-    pub(super) method: &'a str,
-    pub(super) url: &'a Url,
-    pub(super) headers: &'a [(&'a str, &'a str)],
-    pub(super) body: &'a [u8],
+pub(in crate::http) struct Outgoing<'a> {
+    pub(in crate::http) method: &'a str,
+    pub(in crate::http) url: &'a Url,
+    pub(in crate::http) headers: &'a [(&'a str, &'a str)],
+    pub(in crate::http) body: &'a [u8],
 }
 
 /// At which point an exchange failed: Prometheus words the two differently.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(in crate::http) enum Failure {
     NoResponse(Error),
     Body(Error),
 }
 
 impl Transport {
-    pub(super) fn new(
-        tls: &super::config::Tls,
-        proxy: &super::config::Proxy,
+    pub(in crate::http) fn new(
+        tls: &crate::http::config::Tls,
+        proxy: &crate::http::config::Proxy,
         around: &Surroundings,
     ) -> Result<Self, Error> {
         let headers = proxy.connect_header.iter();
@@ -69,13 +70,13 @@ impl Transport {
         })
     }
 
-    pub(super) fn of(config: &Config, around: &Surroundings) -> Result<Self, Error> {
+    pub(in crate::http) fn of(config: &Config, around: &Surroundings) -> Result<Self, Error> {
         Self::new(&config.tls, &config.proxy, around)
     }
 
     /// Sends a request and reads the response. `cap` says of a head how large its body may be (a body that reaches the
     /// cap is [`Kind::TooLarge`]), or that nobody wants it: then it may also be broken.
-    pub(super) fn round_trip(
+    pub(in crate::http) fn round_trip(
         &self,
         exchange: &mut Exchange<'_>,
         outgoing: Outgoing<'_>,

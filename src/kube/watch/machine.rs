@@ -1,7 +1,7 @@
 //! What a reflector does next: list, watch, wait. Pure: outcomes and times in, the next request and a delay out.
 //! The rules are client-go's (tools/cache/reflector.go), with its blind spots closed as the comments say.
 
-use super::error::{Error, Status};
+use crate::kube::api::error::{Error, Status};
 use crate::rt::backoff::{Backoff, random_unit};
 use std::cmp::Ordering;
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
 //! One connection to a target or proxy: a socket with a deadline, TLS over it where needed, and the handle that closes it
 //! from another thread.
 
-use super::cause;
-use super::error::{Error, Kind};
 use super::resolve::Resolver;
-use super::url::Url;
+use crate::http::cause;
+use crate::http::error::{Error, Kind};
+use crate::http::url::Url;
 use crate::rt::clock::{Clock, SystemClock};
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;

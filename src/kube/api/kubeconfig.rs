@@ -2,8 +2,8 @@
 //! cluster and user of one context. What cannot be honoured is an error, never ignored.
 
 use super::config::{Auth, Config, ConfigError, Exec, read};
-use super::decode::decode;
 use crate::http::config::{Secret, Tls};
+use crate::kube::decode::decode;
 use crate::wire::yaml;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,17 +1,23 @@
 //! The client of the scrape path: blocking HTTP/1.1 over sockets of its own, one connection per target, about a kibibyte
 //! while idle. One [`Client`] per job (prometheus: one http.Client per scrape pool). It does not speak HTTP/2, and it
-//! inflates nothing: that costs CPU and is done behind the gate ([`super::body::inflate`]).
+//! inflates nothing: that costs CPU and is done behind the gate ([`crate::http::body::inflate`]).
 
-use super::auth::Auth;
-use super::body;
-use super::config::{Config, Header};
-use super::connection::{Connection, Interrupt};
-use super::error::Error;
-use super::message::Head;
-use super::source::open_failed;
-use super::transport::{Exchange, Failure, Outgoing, Transport};
-use super::url::Url;
-use super::{proxy, tls};
+pub mod connection;
+mod message;
+pub(super) mod resolve;
+mod socks;
+pub(super) mod transport;
+
+use self::connection::{Connection, Interrupt};
+use self::message::Head;
+use self::transport::{Exchange, Failure, Outgoing, Transport};
+use crate::http::auth::Auth;
+use crate::http::body;
+use crate::http::config::{Config, Header};
+use crate::http::error::Error;
+use crate::http::source::open_failed;
+use crate::http::url::Url;
+use crate::http::{proxy, tls};
 use crate::rt::clock::{Clock, SystemClock};
 use crate::rt::files::{Files, SMALL};
 use std::fmt::Display;
@@ -71,8 +77,8 @@ pub struct Request<'a> {
 pub struct Buffers {
     /// The body of the last response as it came: without framing, still compressed.
     pub body: Vec<u8>,
-    pub(super) outgoing: Vec<u8>,
-    pub(super) incoming: Vec<u8>,
+    pub(in crate::http) outgoing: Vec<u8>,
+    pub(in crate::http) incoming: Vec<u8>,
 }
 
 /// What came back; the body lies in [`Buffers`].
@@ -108,12 +114,12 @@ impl Client {
 
     /// Sends a GET request and reads the whole response, following redirects, within `timeout` for all of it together.
     /// The body ends up in `buffers.body`; if the status is not 200 it means nothing. A body of `limit` bytes or more is
-    /// too large, where limit 0 or `None` means [`super::body::MAX_BODY`].
+    /// too large, where limit 0 or `None` means [`crate::http::body::MAX_BODY`].
     ///
     /// Time is real time here, whatever clock the caller has: sockets know no other.
     ///
     /// # Errors
-    /// No complete response came; see [`super::error::Kind`].
+    /// No complete response came; see [`crate::http::error::Kind`].
     pub fn exchange(
         &self,
         connection: &mut Option<Connection>,

@@ -1,14 +1,14 @@
 //! Shared stores by kind, namespace and field selector: started when somebody subscribes, kept over swaps of the
 //! configuration, closed after a while when nobody does (VictoriaMetrics: lib/promscrape/discovery/kubernetes/api_watcher.go).
 
-use super::client::Client;
-use super::error::Error;
-use super::folder::{Folder, FolderProblem};
 use super::reflector::{Reflector, Tuning};
-use super::selectors::FieldSelector;
 use super::store::{Changes, Inbox, Status, Store, Trouble};
-use super::types::kind::Kind;
-use super::types::object::{Key, Object};
+use crate::kube::api::client::Client;
+use crate::kube::api::error::Error;
+use crate::kube::folder::{Folder, FolderProblem};
+use crate::kube::selectors::FieldSelector;
+use crate::kube::types::kind::Kind;
+use crate::kube::types::object::{Key, Object};
 use crate::rt::clock::Clock;
 use crate::rt::gate::Gate;
 use crate::rt::stop::{self, Stopper};

@@ -1,12 +1,12 @@
-//! One thread per store: drives the state machine of [`super::watch`] against the API server and writes the store.
+//! One thread per store: drives the state machine of [`super::machine`] against the API server and writes the store.
 
-use super::client::{Client, Connection, Page, query_value};
-use super::error::{Error, Rule, Status};
 use super::informers::StoreKey;
-use super::list::{Budget, Head, ListLimits};
+use super::machine::{End, From, Machine, Request};
 use super::store::{Store, Trouble};
-use super::types::object::{Key, Object};
-use super::watch::{End, From, Machine, Request};
+use crate::kube::api::client::{Client, Connection, Page, query_value};
+use crate::kube::api::error::{Error, Rule, Status};
+use crate::kube::api::list::{Budget, Head, ListLimits};
+use crate::kube::types::object::{Key, Object};
 use crate::rt::backoff::random_unit;
 use crate::rt::clock::Clock;
 use crate::rt::gate::Gate;
@@ -371,7 +371,7 @@ impl Worker {
         &self,
         connection: &Connection,
         version: &str,
-    ) -> Result<super::client::WatchStream, Error> {
+    ) -> Result<crate::kube::api::client::WatchStream, Error> {
         let seconds = self.tuning.watch_seconds;
         let seconds = seconds + (seconds as f64 * random_unit()) as u64;
         let query = format!(
@@ -385,7 +385,7 @@ impl Worker {
             .watch(connection, &path, self.tuning.silence, whole)
     }
 
-    fn watch(&mut self, mut stream: super::client::WatchStream) -> Duration {
+    fn watch(&mut self, mut stream: crate::kube::api::client::WatchStream) -> Duration {
         let start = self.clock.now();
         self.store.heard(start);
         self.healed();

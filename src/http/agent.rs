@@ -3,8 +3,8 @@
 //! ureq's own TLS settings panic on a key that does not fit its certificate and ignore a CA that does not parse, so
 //! agents get a finished rustls configuration ([`super::tls::client_config`]) through a connector of ours.
 
-use super::client::connection::Interrupt;
 use super::client::resolve::Resolver;
+use super::client::socket::Interrupt;
 use super::error::Kind;
 use crate::rt::clock::{Clock, SystemClock};
 use http::Uri;

@@ -7,7 +7,7 @@ use super::manifest;
 use super::selectors::FieldSelector;
 use super::types::kind::Kind;
 use super::types::object::{Key, Object};
-use super::watch::informers::StoreKey;
+use super::watch::store_key::StoreKey;
 use crate::rt::files::{open_regular, reason};
 use crate::wire::yaml::documents;
 use log::{info, warn};

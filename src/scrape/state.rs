@@ -5,7 +5,7 @@ use super::collected::Collected;
 use super::job::Job;
 use super::start::Starts;
 use crate::http::client::Buffers;
-use crate::http::client::connection::{Connection, Interrupt};
+use crate::http::client::{Connection, Interrupt};
 use crate::model::batch::{ReportSample, TargetOutput};
 use crate::model::series::SeriesTable;
 use crate::rt::clock::Clock;

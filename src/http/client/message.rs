@@ -1,6 +1,7 @@
 //! Reading a response: head, framing, body. Sizes are capped; what does not fit together is an error, never a guess.
 
-use super::connection::{Stream, io_failed};
+use super::connection::Stream;
+use super::socket::io_failed;
 use crate::http::error::Error;
 use std::borrow::Cow;
 use std::io::Read;

@@ -3,7 +3,7 @@
 //! than it may, and a name server that is down holds up nobody but those who need it. If the system refuses the thread, the
 //! name is looked up in the caller's.
 
-use super::connection::Interrupt;
+use super::socket::Interrupt;
 use crate::http::cause;
 use crate::http::error::Error;
 use crate::rt::clock::{Clock, SystemClock};
@@ -26,7 +26,7 @@ const LOOK_UP: Duration = Duration::from_millis(200);
 
 /// Looks names up; shared by all clients of a receiver.
 #[derive(Debug, Clone, Default)]
-pub(in crate::http) struct Resolver(Arc<Shared>);
+pub struct Resolver(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {

@@ -44,7 +44,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     config: Config,
     user_agent: Box<str>,
-    roots: Arc<tls::Shared>,
+    roots: Arc<tls::SharedRoots>,
     credentials: Credentials,
     /// For objects by name; built when first needed, and anew after the connection failed.
     gets: Mutex<Option<Connection>>,
@@ -72,7 +72,7 @@ impl Client {
     pub fn new(
         config: Config,
         user_agent: &str,
-        roots: Arc<tls::Shared>,
+        roots: Arc<tls::SharedRoots>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
         check_server(&config)?;

@@ -1,9 +1,9 @@
 //! One thread per store: drives the state machine of [`super::machine`] against the API server and writes the store.
 
-use super::informers::StoreKey;
 use super::machine::{End, From, Machine, Request};
 use super::store::{Store, Trouble};
-use crate::kube::api::client::{Client, Connection, Page, query_value};
+use super::store_key::StoreKey;
+use crate::kube::api::client::{Client, Connection, Page, WatchStream, query_value};
 use crate::kube::api::error::{Error, Rule, Status};
 use crate::kube::api::list::{Budget, Head, ListLimits};
 use crate::kube::types::object::{Key, Object};
@@ -367,11 +367,7 @@ impl Worker {
         Ok(())
     }
 
-    fn open_watch(
-        &self,
-        connection: &Connection,
-        version: &str,
-    ) -> Result<crate::kube::api::client::WatchStream, Error> {
+    fn open_watch(&self, connection: &Connection, version: &str) -> Result<WatchStream, Error> {
         let seconds = self.tuning.watch_seconds;
         let seconds = seconds + (seconds as f64 * random_unit()) as u64;
         let query = format!(
@@ -385,7 +381,7 @@ impl Worker {
             .watch(connection, &path, self.tuning.silence, whole)
     }
 
-    fn watch(&mut self, mut stream: crate::kube::api::client::WatchStream) -> Duration {
+    fn watch(&mut self, mut stream: WatchStream) -> Duration {
         let start = self.clock.now();
         self.store.heard(start);
         self.healed();

@@ -1,17 +1,18 @@
 //! Kubernetes discovery at work: subscriptions to the stores that an SD config needs, and the evaluator they feed.
 
-use super::engine::{GroupMap, Standing, merge};
+use super::context::DiscoveryContext;
+use super::groups::{GroupMap, Groups, Standing, merge};
 use super::kubernetes::{Evaluator, View, filter, kinds, main_kind};
-use super::manager::{Groups, Surroundings};
 use crate::config::{KubernetesSd, Role};
 use crate::http::config::{Authorization, Secret};
 use crate::kube::config::{Auth, Config};
-use crate::kube::informers::{Health, SubscribeError};
 use crate::kube::selectors::LabelSelector;
 use crate::kube::store::{Change, Changes};
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Object};
-use crate::kube::{Client, Informers, Scope, Source, Subscription, kubeconfig};
+use crate::kube::{
+    Client, Informers, Scope, Source, SubscribeError, Subscription, WatchHealth, kubeconfig,
+};
 use crate::model::labels::Text;
 use crossbeam_channel::Sender;
 use log::warn;
@@ -45,7 +46,7 @@ impl Cluster {
     pub(super) fn open(
         sd: &Arc<KubernetesSd>,
         job: &str,
-        around: &Surroundings,
+        context: &DiscoveryContext,
         wake: &Sender<()>,
     ) -> Self {
         let mut cluster = Self {
@@ -54,7 +55,7 @@ impl Cluster {
             outside: Vec::new(),
             _own: None,
         };
-        let informers = match informers(sd, around) {
+        let informers = match informers(sd, context) {
             Ok((informers, is_own)) => {
                 cluster._own = is_own.then(|| informers.clone());
                 informers
@@ -145,7 +146,7 @@ fn namespaces(sd: &KubernetesSd, informers: &Informers) -> Vec<Option<String>> {
 }
 
 /// The informers of the receiver, or own ones for an API server that the SD config names.
-fn informers(sd: &KubernetesSd, around: &Surroundings) -> Result<(Informers, bool), String> {
+fn informers(sd: &KubernetesSd, context: &DiscoveryContext) -> Result<(Informers, bool), String> {
     let config = match &sd.api_server {
         Some(server) if !server.is_empty() => own_config(server, sd)?,
         _ if !sd.kubeconfig_file.is_empty() => {
@@ -154,16 +155,16 @@ fn informers(sd: &KubernetesSd, around: &Surroundings) -> Result<(Informers, boo
         }
         _ => {
             let none = "kubernetes_sd_configs needs a cluster, but promop runs without one (--no-kubernetes)";
-            let informers = around.informers.clone().ok_or_else(|| none.to_owned())?;
+            let informers = context.informers.clone().ok_or_else(|| none.to_owned())?;
             return Ok((informers, false));
         }
     };
-    let roots = Arc::clone(&around.http.tls);
-    let clock = Arc::clone(&around.clock);
-    let client = Client::new(config, &around.http.user_agent, roots, Arc::clone(&clock))
+    let roots = Arc::clone(&context.http.roots);
+    let clock = Arc::clone(&context.clock);
+    let client = Client::new(config, &context.http.user_agent, roots, Arc::clone(&clock))
         .map_err(|error| error.to_string())?;
     let scope = Scope::All { deny: Vec::new() };
-    let informers = Informers::start(Source::Api(client), scope, around.tuning.clone(), clock)
+    let informers = Informers::start(Source::Api(client), scope, context.tuning.clone(), clock)
         .map_err(|error| format!("cannot start a thread: {error}"))?;
     Ok((informers, true))
 }
@@ -294,7 +295,7 @@ impl Part {
 }
 
 impl Sources {
-    fn unsynced(&self) -> impl Iterator<Item = Health> {
+    fn unsynced(&self) -> impl Iterator<Item = WatchHealth> {
         let health = self.0.iter().flat_map(|(_, _, source)| source.health());
         health.filter(|health| !health.status.synced)
     }

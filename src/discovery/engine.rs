@@ -2,61 +2,21 @@
 //! (prometheus: discovery/manager.go, registerProviders). A namespace's monitors cost one evaluation, not one each.
 
 use super::cluster::Cluster;
+use super::context::DiscoveryContext;
 use super::file::FileProvider;
+use super::groups::{Groups, Standing};
 use super::http::HttpProvider;
-use super::manager::{Groups, JobDiscovery, Surroundings};
+use super::job::JobDiscovery;
 use crate::config::{ScrapeConfig, SdConfig};
-use crate::model::group::TargetGroup;
-use crate::model::labels::Text;
 use crossbeam_channel::Sender;
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
 
-/// Groups by source; one without targets is not kept.
-pub(super) type GroupMap = BTreeMap<Text, Arc<TargetGroup>>;
-
-/// How complete the groups of a provider or job are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Standing {
-    /// What is waited for.
-    pub(super) missing: Vec<String>,
-    /// What is in the way of a part of the groups; the others are complete without it.
-    pub(super) problems: Vec<String>,
-}
-
-impl Standing {
-    pub(super) fn missing(what: Vec<String>) -> Self {
-        Self {
-            missing: what,
-            problems: Vec::new(),
-        }
-    }
-}
-
-/// Puts groups in their places; whether that changed anything.
-pub(super) fn merge(map: &mut GroupMap, groups: Vec<Arc<TargetGroup>>) -> bool {
-    let mut changed = false;
-    for group in groups {
-        changed |= if group.targets.is_empty() {
-            map.remove(&group.source).is_some()
-        } else if map
-            .get(&group.source)
-            .is_some_and(|known| **known == *group)
-        {
-            false
-        } else {
-            map.insert(Text::clone(&group.source), group);
-            true
-        };
-    }
-    changed
-}
-
 /// Everything discovery works on; owned by its thread.
 pub(super) struct Engine {
-    around: Surroundings,
+    context: DiscoveryContext,
     wake: Sender<()>,
     providers: HashMap<u64, Provider>,
     next_id: u64,
@@ -87,9 +47,9 @@ enum Source {
 }
 
 impl Engine {
-    pub(super) fn new(around: Surroundings, wake: Sender<()>) -> Self {
+    pub(super) fn new(context: DiscoveryContext, wake: Sender<()>) -> Self {
         Self {
-            around,
+            context,
             wake,
             providers: HashMap::new(),
             next_id: 0,
@@ -142,9 +102,9 @@ impl Engine {
         let (mut groups, mut standing) = (Vec::new(), Standing::default());
         for provider in providers {
             groups.push(Arc::clone(&provider.published));
-            let of_it = provider.standing.clone();
-            standing.missing.extend(of_it.missing);
-            standing.problems.extend(of_it.problems);
+            let Standing { missing, problems } = provider.standing.clone();
+            standing.missing.extend(missing);
+            standing.problems.extend(problems);
         }
         handle.publish(groups, standing)
     }
@@ -163,7 +123,7 @@ impl Engine {
         let id = self.next_id;
         self.next_id += 1;
         same.push(id);
-        let provider = Provider::open(sd, hash, job, &self.around, &self.wake);
+        let provider = Provider::open(sd, hash, job, &self.context, &self.wake);
         self.providers.insert(id, provider);
         id
     }
@@ -214,21 +174,21 @@ impl Provider {
         sd: &SdConfig,
         hash: u64,
         job: &ScrapeConfig,
-        around: &Surroundings,
+        context: &DiscoveryContext,
         wake: &Sender<()>,
     ) -> Self {
         let (source, published) = match sd {
             SdConfig::Static(groups) => (Source::Static, Groups::from(groups.as_slice())),
             SdConfig::Kubernetes(sd) => {
-                let cluster = Cluster::open(sd, &job.job_name, around, wake);
+                let cluster = Cluster::open(sd, &job.job_name, context, wake);
                 (Source::Cluster(Box::new(cluster)), Groups::from([]))
             }
             SdConfig::File(sd) => {
-                let files = FileProvider::open(sd, Arc::clone(&around.http.files));
+                let files = FileProvider::open(sd, Arc::clone(&context.http.files));
                 (Source::File(files), Groups::from([]))
             }
             SdConfig::Http(sd) => {
-                let http = HttpProvider::open(sd, &job.job_name, around, wake);
+                let http = HttpProvider::open(sd, &job.job_name, context, wake);
                 (Source::Http(http), Groups::from([]))
             }
         };
@@ -250,11 +210,11 @@ impl Provider {
             Source::File(file) => (file.step(), Standing::missing(file.missing())),
             Source::Http(http) => (http.step(), Standing::missing(http.missing())),
         };
-        let news = groups.is_some() || standing != self.standing;
+        let changed = groups.is_some() || standing != self.standing;
         self.standing = standing;
         if let Some(groups) = groups {
             self.published = groups;
         }
-        news
+        changed
     }
 }

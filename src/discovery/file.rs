@@ -1,9 +1,8 @@
 //! `file_sd_configs` (prometheus: discovery/file/file.go). Files are looked at every other second, where upstream has
 //! the kernel tell it and reads them again every `refresh_interval`.
 
-use super::engine::{GroupMap, merge};
 use super::group_list;
-use super::manager::Groups;
+use super::groups::{GroupMap, Groups, merge};
 use crate::config::FileSd;
 use crate::model::group::TargetGroup;
 use crate::rt::files::{Files, LARGE};

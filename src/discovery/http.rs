@@ -1,11 +1,11 @@
 //! `http_sd_configs` (prometheus: discovery/http/http.go): a list of groups, asked for at intervals by a thread of its own.
 
-use super::engine::{GroupMap, merge};
+use super::context::DiscoveryContext;
 use super::group_list;
-use super::manager::{Groups, Surroundings};
+use super::groups::{GroupMap, Groups, merge};
 use crate::config::HttpSd;
+use crate::http::client::Interrupt;
 use crate::http::client::{Buffers, Client, Request};
-use crate::http::connection::Interrupt;
 use crate::model::group::TargetGroup;
 use crate::rt::clock::Clock;
 use crate::rt::quiet::{Omitted, Quiet};
@@ -49,7 +49,12 @@ struct Asker {
 }
 
 impl HttpProvider {
-    pub(super) fn open(sd: &HttpSd, job: &str, around: &Surroundings, wake: &Sender<()>) -> Self {
+    pub(super) fn open(
+        sd: &HttpSd,
+        job: &str,
+        context: &DiscoveryContext,
+        wake: &Sender<()>,
+    ) -> Self {
         let answer = Arc::new(Mutex::new(Answer {
             fresh: None,
             missing: Some(format!("http_sd_configs: {} has not answered yet", sd.url)),
@@ -61,7 +66,7 @@ impl HttpProvider {
             stopper,
             crew: Crew::new(),
         };
-        let client = match Client::build(&sd.http, &around.http) {
+        let client = match Client::build(&sd.http, &context.http) {
             Ok(client) => client,
             Err(error) => {
                 answer.lock().missing = Some(format!("http_sd_configs: {}: {error}", sd.url));
@@ -75,7 +80,7 @@ impl HttpProvider {
             interrupt: Arc::clone(&provider.interrupt),
             stopped,
             wake: wake.clone(),
-            clock: Arc::clone(&around.clock),
+            clock: Arc::clone(&context.clock),
         };
         let name = format!("discovery/http/{job}");
         if let Err(error) = provider.crew.spawn(&name, STACK, move || asker.run()) {

@@ -1,34 +1,19 @@
-//! The thread that runs all discovery, and the handles of the jobs that subscribe.
+//! The thread that runs all discovery.
 
-use super::engine::{Engine, Standing};
+use super::context::DiscoveryContext;
+use super::engine::Engine;
+use super::job::{JobDiscovery, wake};
 use crate::config::ScrapeConfig;
-use crate::http::client;
-use crate::kube::{Informers, Tuning};
-use crate::model::group::TargetGroup;
 use crate::model::labels::Text;
-use crate::rt::clock::Clock;
 use crate::rt::stop::{self, Stopped, Stopper};
 use crate::rt::thread::{Crew, STACK, catch};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::error;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-
-/// What discovery needs from outside.
-#[derive(Debug, Clone)]
-pub struct Surroundings {
-    /// The cluster, or the folder that plays it; none with `--no-kubernetes`.
-    pub informers: Option<Informers>,
-    /// Files, roots, proxies and User-Agent of HTTP clients.
-    pub http: client::Surroundings,
-    /// Times of watches on API servers that a configuration names itself.
-    pub tuning: Tuning,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-}
 
 /// Between two rounds, so that a burst of changes costs one (a new monitor's targets are wanted within 2 s; upstream
 /// takes up to 5 s).
@@ -58,31 +43,12 @@ pub(super) struct Shared {
     wake: Sender<()>,
 }
 
-/// One job's discovery. The manager forgets it when the last handle is dropped.
-#[derive(Debug)]
-pub struct JobDiscovery {
-    config: Arc<ScrapeConfig>,
-    state: RwLock<State>,
-    wake: Sender<()>,
-}
-
-/// The groups of one provider as they are now; unchanged ones are the same `Arc` as before.
-pub(super) type Groups = Arc<[Arc<TargetGroup>]>;
-
-#[derive(Debug, Default)]
-struct State {
-    /// Per provider, in the order of the configuration.
-    groups: Vec<Groups>,
-    standing: Standing,
-    version: u64,
-}
-
 impl Manager {
     /// Starts the thread.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(around: Surroundings) -> io::Result<Self> {
+    pub fn start(context: DiscoveryContext) -> io::Result<Self> {
         // One slot each: a waiting token stands for everything since.
         let (wake, woken) = bounded(1);
         let (changed, changes) = bounded(1);
@@ -96,7 +62,7 @@ impl Manager {
         let (stopper, stopped) = stop::pair();
         let mut crew = Crew::new();
         let theirs = Arc::clone(&shared);
-        let mut engine = Engine::new(around, wake);
+        let mut engine = Engine::new(context, wake);
         crew.spawn("discovery", STACK, move || {
             run(&mut engine, &theirs, &stopped, &woken);
         })?;
@@ -114,18 +80,10 @@ impl Manager {
         let of_name = jobs.entry(Text::clone(&config.job_name)).or_default();
         of_name.retain(|job| job.strong_count() > 0);
         let mut held = of_name.iter().filter_map(Weak::upgrade);
-        if let Some(known) = held.find(|job| job.config.discovery == config.discovery) {
+        if let Some(known) = held.find(|job| job.config().discovery == config.discovery) {
             return known;
         }
-        let job = Arc::new(JobDiscovery {
-            config: Arc::clone(config),
-            state: RwLock::new(State {
-                groups: Vec::new(),
-                standing: Standing::missing(vec!["discovery has not begun yet".to_owned()]),
-                version: 0,
-            }),
-            wake: self.shared.wake.clone(),
-        });
+        let job = Arc::new(JobDiscovery::new(config, self.shared.wake.clone()));
         of_name.push(Arc::downgrade(&job));
         self.shared.fresh.lock().push(Arc::clone(&job));
         wake(&self.shared.wake);
@@ -156,11 +114,6 @@ impl Drop for Manager {
     }
 }
 
-fn wake(channel: &Sender<()>) {
-    // A full channel means that a wake-up is waiting already; a closed one that the thread has ended.
-    channel.try_send(()).ok();
-}
-
 fn run(engine: &mut Engine, shared: &Shared, stopped: &Stopped, woken: &Receiver<()>) {
     loop {
         select! {
@@ -187,70 +140,5 @@ fn run(engine: &mut Engine, shared: &Shared, stopped: &Stopped, woken: &Receiver
         if stopped.wait(PAUSE) {
             return;
         }
-    }
-}
-
-impl JobDiscovery {
-    /// The job's name.
-    pub fn job_name(&self) -> &Text {
-        &self.config.job_name
-    }
-
-    /// Whether everything that can be seen has been seen once; else what is waited for and why. What is known is in
-    /// [`JobDiscovery::groups`] all the same.
-    ///
-    /// # Errors
-    /// A line for each thing that is waited for.
-    pub fn synced(&self) -> Result<(), Vec<String>> {
-        match &self.state.read().standing.missing {
-            none if none.is_empty() => Ok(()),
-            some => Err(some.clone()),
-        }
-    }
-
-    /// What keeps some of the job's groups from being found while others are complete, such as a namespace that may
-    /// not be read.
-    pub fn problems(&self) -> Vec<String> {
-        self.state.read().standing.problems.clone()
-    }
-
-    /// All groups there are now; those that have not changed are the same `Arc` as before.
-    pub fn groups(&self) -> Vec<Arc<TargetGroup>> {
-        let state = self.state.read();
-        let groups = state.groups.iter().flat_map(|groups| groups.iter());
-        groups.cloned().collect()
-    }
-
-    /// Grows with every change of groups or state.
-    pub fn version(&self) -> u64 {
-        self.state.read().version
-    }
-
-    pub(super) fn config(&self) -> &ScrapeConfig {
-        &self.config
-    }
-
-    /// Sets what is known; whether that is anything new.
-    pub(super) fn publish(&self, groups: Vec<Groups>, standing: Standing) -> bool {
-        let mut state = self.state.write();
-        let same = state.groups.len() == groups.len()
-            && state
-                .groups
-                .iter()
-                .zip(&groups)
-                .all(|(a, b)| Arc::ptr_eq(a, b))
-            && state.standing == standing;
-        if !same {
-            state.groups = groups;
-            state.standing = standing;
-            state.version += 1;
-        }
-        !same
-    }
-}
-
-impl Drop for JobDiscovery {
-    fn drop(&mut self) {
-        wake(&self.wake);
     }
 }

@@ -2,11 +2,16 @@
 //! Nothing of scraping is known here.
 
 mod cluster;
+mod context;
 mod engine;
 mod file;
 mod group_list;
+mod groups;
 mod http;
+mod job;
 pub mod kubernetes;
-pub mod manager;
+mod manager;
 
-pub use manager::{JobDiscovery, Manager, Surroundings};
+pub use context::DiscoveryContext;
+pub use job::JobDiscovery;
+pub use manager::Manager;

@@ -95,7 +95,7 @@ impl OtlpHttp {
             }
         }
         let agent = agent::build(&agent::Settings {
-            tls: tls::client_config(&settings.tls, files, &tls::Shared::default())?,
+            tls: tls::client_config(&settings.tls, files, &tls::SharedRoots::default())?,
             server_name: settings.tls.server_name.clone(),
             proxy: None,
             user_agent: concat!("promop/", env!("CARGO_PKG_VERSION")).into(),

@@ -3,9 +3,9 @@
 //! ureq's own TLS settings panic on a key that does not fit its certificate and ignore a CA that does not parse, so
 //! agents get a finished rustls configuration ([`super::tls::client_config`]) through a connector of ours.
 
-use super::connection::Interrupt;
+use super::client::resolve::Resolver;
+use super::client::socket::Interrupt;
 use super::error::Kind;
-use super::resolve::Resolver;
 use crate::rt::clock::{Clock, SystemClock};
 use http::Uri;
 use rustls::pki_types::ServerName;

@@ -1,8 +1,8 @@
 //! The Authorization header (prometheus: common/config, the round trippers for it). Files are read for every request.
 
-use super::client::Surroundings;
+use super::client::exchange::HttpContext;
+use super::client::socket::Interrupt;
 use super::config::{Config, Secret};
-use super::connection::Interrupt;
 use super::error::Error;
 use super::oauth2::Tokens;
 use super::source::Source;
@@ -27,7 +27,7 @@ pub(super) enum Auth {
 }
 
 impl Auth {
-    pub(super) fn new(config: &Config, around: &Surroundings) -> Result<Self, Error> {
+    pub(super) fn new(config: &Config, context: &HttpContext) -> Result<Self, Error> {
         if let Some(it) = &config.authorization {
             let secret = it.credentials.expose();
             let credentials = Source::choose(
@@ -59,7 +59,7 @@ impl Auth {
             });
         }
         match &config.oauth2 {
-            Some(it) => Ok(Self::OAuth2(Box::new(Tokens::new(it, around)?))),
+            Some(it) => Ok(Self::OAuth2(Box::new(Tokens::new(it, context)?))),
             None => Ok(Self::None),
         }
     }

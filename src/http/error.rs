@@ -20,7 +20,7 @@ pub enum Kind {
     Timeout,
     /// The body is as large as its limit, or larger.
     TooLarge,
-    /// [`super::connection::Interrupt::close`] was called.
+    /// [`super::client::Interrupt::close`] was called.
     Interrupted,
     /// Everything else: address, connection, TLS, protocol, redirects, compression.
     Failed,

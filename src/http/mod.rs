@@ -3,24 +3,18 @@
 pub mod cause;
 pub mod config;
 pub mod error;
+pub mod url;
 
+pub mod body;
 pub mod client;
+pub mod proxy;
+pub mod tls;
+mod verify;
 
 mod assertion;
 mod auth;
 mod oauth2;
 mod source;
-
-pub mod body;
-pub mod connection;
-mod message;
-pub mod proxy;
-mod resolve;
-mod socks;
-pub mod tls;
-mod transport;
-pub mod url;
-mod verify;
 
 pub mod agent;
 

@@ -3,12 +3,12 @@
 //!
 //! Unlike upstream a token request is bound by the time of the scrape that needs it: nothing here outlives its deadline.
 
-use super::client::{Buffers, Surroundings};
+use super::client::exchange::{Buffers, Exchange, Failure, HttpContext, Outgoing};
+use super::client::socket::Interrupt;
+use super::client::transport::Transport;
 use super::config::{OAuth2 as Settings, Secret};
-use super::connection::Interrupt;
 use super::error::Error;
 use super::source::Source;
-use super::transport::{Exchange, Failure, Outgoing, Transport};
 use super::url::Url;
 use super::{assertion, body};
 use crate::model::url::{encode_query, escape_parameter};
@@ -35,7 +35,7 @@ pub(super) struct Tokens {
     settings: Settings,
     /// The client's secret, or its key for assertions.
     credential: Option<Source>,
-    around: Surroundings,
+    context: HttpContext,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -63,7 +63,7 @@ enum Style {
 }
 
 impl Tokens {
-    pub(super) fn new(settings: &Settings, around: &Surroundings) -> Result<Self, Error> {
+    pub(super) fn new(settings: &Settings, context: &HttpContext) -> Result<Self, Error> {
         let it = settings;
         let credential = if &*it.grant_type == JWT_BEARER {
             let key = it.client_certificate_key.expose();
@@ -79,7 +79,7 @@ impl Tokens {
         Ok(Self {
             settings: it.clone(),
             credential,
-            around: around.clone(),
+            context: context.clone(),
             state: Mutex::default(),
             changed: Condvar::new(),
         })
@@ -188,7 +188,7 @@ impl Tokens {
             buffers: &mut buffers,
         };
         // As upstream bad TLS settings of the token endpoint show when a token is needed, not when the client is built.
-        let head = Transport::new(&it.tls, &it.proxy, &self.around)?
+        let head = Transport::new(&it.tls, &it.proxy, &self.context)?
             .round_trip(&mut exchange, outgoing, |_| Some(MAX_ANSWER))
             .map_err(|failure| {
                 let (Failure::NoResponse(error) | Failure::Body(error)) = failure;

@@ -4,7 +4,6 @@
 use super::cause;
 use super::config::{Tls as Settings, TlsVersion};
 use super::error::Error;
-use super::resolve::Resolver;
 use super::source::Source;
 use super::verify::Verifier;
 use crate::rt::files::Files;
@@ -17,20 +16,15 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::sync::{Arc, OnceLock};
 
-/// What all clients of one receiver share: the system's roots, loaded when first needed, the configuration of
-/// clients without TLS settings, and looking names up.
+/// What all clients of one receiver share: the system's roots, loaded when first needed, and the configuration of
+/// clients without TLS settings.
 #[derive(Debug, Default)]
-pub struct Shared {
-    resolver: Resolver,
+pub struct SharedRoots {
     roots: OnceLock<Arc<RootCertStore>>,
     unset: OnceLock<Arc<ClientConfig>>,
 }
 
-impl Shared {
-    pub(super) fn resolver(&self) -> &Resolver {
-        &self.resolver
-    }
-
+impl SharedRoots {
     fn roots(&self) -> Arc<RootCertStore> {
         let roots = self.roots.get_or_init(|| {
             let mut roots = RootCertStore::empty();
@@ -49,7 +43,7 @@ impl Shared {
 pub fn client_config(
     settings: &Settings,
     files: &dyn Files,
-    shared: &Shared,
+    shared: &SharedRoots,
 ) -> Result<Arc<ClientConfig>, Error> {
     if let Some(config) = shared
         .unset
@@ -80,7 +74,7 @@ impl Tls {
     pub(super) fn new(
         settings: &Settings,
         files: &dyn Files,
-        shared: &Shared,
+        shared: &SharedRoots,
     ) -> Result<Self, Error> {
         let sources = Sources::new(settings)?;
         let current = if *settings == Settings::default() {
@@ -102,7 +96,7 @@ impl Tls {
     pub(super) fn current(
         &self,
         files: &dyn Files,
-        shared: &Shared,
+        shared: &SharedRoots,
     ) -> Result<Arc<ClientConfig>, Error> {
         let built = self.current.lock().clone();
         let Some((material, config)) = built else {
@@ -207,7 +201,7 @@ fn build(
     settings: &Settings,
     sources: &Sources,
     [ca, cert, key]: &Material,
-    shared: &Shared,
+    shared: &SharedRoots,
 ) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let unusable = |error: rustls::Error| {

@@ -1,13 +1,13 @@
 //! A folder of YAML and JSON files that plays the API server (`--from-dir`): looked at by modification time and length.
 //! A file that breaks keeps the objects it last held, so that a half-written file takes no target away.
 
+use super::api::error::{Error, Status};
 use super::decode;
-use super::error::{Error, Status};
-use super::informers::StoreKey;
 use super::manifest;
 use super::selectors::FieldSelector;
 use super::types::kind::Kind;
 use super::types::object::{Key, Object};
+use super::watch::store_key::StoreKey;
 use crate::rt::files::{open_regular, reason};
 use crate::wire::yaml::documents;
 use log::{info, warn};

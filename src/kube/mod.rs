@@ -1,25 +1,21 @@
 //! The Kubernetes side: configuration, client, list and watch, stores. Nothing of monitoring or Prometheus is known here.
 
-mod auth;
-pub mod client;
-pub mod config;
+mod api;
 pub mod decode;
-pub mod error;
 pub mod folder;
-pub mod informers;
-pub mod kubeconfig;
-mod list;
 pub mod manifest;
-mod reflector;
 pub mod selector;
 pub mod selectors;
-pub mod store;
 pub mod types;
 mod watch;
 
-pub use client::Client;
-pub use config::Config;
+pub use api::client::Client;
+pub use api::config::Config;
+pub use api::list::ListLimits;
+pub use api::{config, error, kubeconfig};
 pub use folder::FolderProblem;
-pub use informers::{Informers, Scope, Source, Subscription};
-pub use list::ListLimits;
-pub use reflector::Tuning;
+pub use watch::informers::{Informers, Source, Subscription};
+pub use watch::reflector::Tuning;
+pub use watch::scope::{Scope, SubscribeError};
+pub use watch::store;
+pub use watch::store_key::WatchHealth;

@@ -1,7 +1,7 @@
 //! Secrets and ConfigMaps that monitors name: read by GET, one by one, and again after a while to notice rotation.
 
+use crate::kube::Informers;
 use crate::kube::error::Error;
-use crate::kube::informers::Informers;
 use crate::kube::manifest::Object;
 use crate::kube::types::kind::Kind;
 use crate::operator::{Asset, AssetId, AssetKind, Assets};

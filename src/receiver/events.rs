@@ -2,7 +2,7 @@
 //! cannot be written is forgotten.
 
 use super::prepare::Rejected;
-use crate::kube::informers::Informers;
+use crate::kube::Informers;
 use crate::monitoring;
 use crate::rt::clock::Clock;
 use crate::rt::stop::Stopped;

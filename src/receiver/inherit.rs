@@ -3,10 +3,10 @@
 
 use super::parts;
 use super::settings::{Environment, Settings};
-use crate::kube::informers::{Health, Informers, SubscribeError, Subscription};
 use crate::kube::store::Trouble;
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Object};
+use crate::kube::{Informers, SubscribeError, Subscription, WatchHealth};
 use crate::operator::{self, Workload};
 use crossbeam_channel::Sender;
 use log::{info, warn};
@@ -156,7 +156,7 @@ impl Inherited {
             return Err(Nothing::NotYet(health.collect::<Vec<_>>().join(", ")));
         }
         let is_absent =
-            |health: &Health| matches!(health.status.trouble, Some((Trouble::Absent, ..)));
+            |health: &WatchHealth| matches!(health.status.trouble, Some((Trouble::Absent, ..)));
         if health.iter().any(is_absent) {
             let (from, why) = (&self.from, self.from.kind().not_installed());
             return Err(Nothing::Unusable(format!("{from} cannot be there: {why}")));

@@ -1,9 +1,9 @@
 //! The watched monitors and namespaces, as the generator wants to see them.
 
-use crate::kube::informers::{Health, Informers, SubscribeError, Subscription};
 use crate::kube::store::{Change, Changes, Trouble};
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Monitor, Object};
+use crate::kube::{Informers, SubscribeError, Subscription, WatchHealth};
 use crate::monitoring::{self, Definitions, PodMonitor, ServiceMonitor};
 use crate::operator::{self, Cause, Namespace, Rejection, Snapshot};
 use crossbeam_channel::Sender;
@@ -96,7 +96,7 @@ impl Monitors {
     /// Stores whose first list is waited for. Later, what runs goes on until it is there, or monitors would seem to have
     /// vanished. At the start nothing would go on, so what is forbidden is not waited for; nor is what is in trouble, once
     /// anything else is known. Readiness reports it, and what may be read is scraped meanwhile.
-    pub(super) fn missing(&self, is_start: bool) -> Vec<Health> {
+    pub(super) fn missing(&self, is_start: bool) -> Vec<WatchHealth> {
         let subscriptions = self.monitors.iter().chain(&self.namespaces);
         let health = subscriptions.flat_map(Subscription::health);
         let mut awaited: Vec<_> = health.filter(|h| self.awaited.contains(&h.kind)).collect();
@@ -258,7 +258,7 @@ fn decode(object: &Object, definitions: Option<&Definitions>) -> Option<Decoded>
 }
 
 /// Objects of which not even the metadata could be read.
-fn undecodable_of(health: &Health) -> Vec<Rejection> {
+fn undecodable_of(health: &WatchHealth) -> Vec<Rejection> {
     let Some(kind) = monitor_kind(health.kind) else {
         return Vec::new();
     };

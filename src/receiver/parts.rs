@@ -5,7 +5,7 @@ use super::error::{Error, ErrorKind};
 use super::settings::{Environment, Settings, Source};
 use super::start::{USER_AGENT, system};
 use crate::config;
-use crate::http::client::Surroundings;
+use crate::http::client::{HttpContext, Resolver};
 use crate::http::{proxy, tls};
 use crate::kube::{self, Informers, Tuning};
 use crate::model::hash::Fnv1a;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub(super) fn informers(
     settings: &mut Settings,
     environment: &Environment,
-    roots: &Arc<tls::Shared>,
+    roots: &Arc<tls::SharedRoots>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Option<Informers>, Error> {
     let (source, own) = match &settings.source {
@@ -66,7 +66,7 @@ fn cluster(
     kubeconfig: Option<&str>,
     context: Option<&str>,
     environment: &Environment,
-    roots: &Arc<tls::Shared>,
+    roots: &Arc<tls::SharedRoots>,
     clock: &Arc<dyn Clock>,
 ) -> Result<(kube::Source, String), Error> {
     let mut config = find_cluster(kubeconfig, context, environment)
@@ -221,14 +221,15 @@ fn pod_ordinal(environment: &Environment) -> Option<u32> {
     ordinal.parse().ok()
 }
 
-pub(super) fn surroundings(environment: &Environment) -> Surroundings {
+pub(super) fn surroundings(environment: &Environment) -> HttpContext {
     let text = |names: [&str; 2]| {
         let found = names.into_iter().find_map(|name| environment.get(name));
         Box::from(found.unwrap_or_default())
     };
-    Surroundings {
+    HttpContext {
         files: Arc::new(Disk),
-        tls: Arc::new(tls::Shared::default()),
+        roots: Arc::default(),
+        resolver: Resolver::default(),
         proxies: proxy::Environment {
             http: text(["HTTP_PROXY", "http_proxy"]),
             https: text(["HTTPS_PROXY", "https_proxy"]),

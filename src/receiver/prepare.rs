@@ -12,9 +12,9 @@ use super::status::Loaded;
 use super::vetting::{self, Cut};
 use crate::config::{self, Global, Loader, ScrapeConfig};
 use crate::discovery::Manager;
-use crate::http::client::{Client, Surroundings};
+use crate::http::client::{Client, HttpContext};
 use crate::http::config::TlsVersion;
-use crate::kube::informers::Informers;
+use crate::kube::Informers;
 use crate::model::labels::{Labels, Text};
 use crate::operator::{self, Assets, Fragment, Generated, Generator, Owner, Rejection, Snapshot};
 use crate::rt::clock::Clock;
@@ -124,7 +124,7 @@ pub(super) struct Preparer {
     /// The object whose settings hold, if any are inherited.
     pub inherited: Option<Inherited>,
     pub discovery: Arc<Manager>,
-    pub surroundings: Surroundings,
+    pub surroundings: HttpContext,
     pub options: scrape::job::Options,
     pub counters: Arc<scrape::job::Counters>,
     pub memory: Memory,
@@ -160,7 +160,7 @@ impl Preparer {
     pub(super) fn prepare(&mut self) -> Result<Prepared, Failure> {
         let (Frame { generated, global }, settings_trouble) = self.frame()?;
         let disk = vetting::disk(&self.settings.monitor_files);
-        let around = Surroundings {
+        let around = HttpContext {
             files: Arc::new(MemoryFiles::new(generated.assets, Some(disk))),
             ..self.surroundings.clone()
         };
@@ -212,7 +212,7 @@ impl Preparer {
         texts: Vec<Arc<[Fragment]>>,
         known: &Known<'_>,
         global: &Arc<Global>,
-        around: &Surroundings,
+        around: &HttpContext,
         next: &mut Next,
     ) {
         for (at, fragments) in texts.into_iter().enumerate() {
@@ -447,7 +447,7 @@ impl Preparer {
         fragments: &[Fragment],
         known: &Known<'_>,
         global: &Arc<Global>,
-        around: &Surroundings,
+        around: &HttpContext,
     ) -> Result<MonitorJobs, (usize, String)> {
         let jobs = fragments.iter().enumerate();
         let jobs = jobs.map(|(at, fragment)| match known.job(fragment) {
@@ -463,7 +463,7 @@ impl Preparer {
         &mut self,
         fragment: &Fragment,
         global: &Arc<Global>,
-        around: &Surroundings,
+        around: &HttpContext,
     ) -> Result<Arc<Job>, String> {
         let env = |name: &str| self.environment.get(name).map(str::to_owned);
         let cx = config::Context {
@@ -498,7 +498,7 @@ impl Preparer {
     fn add_file(
         &mut self,
         global: &Arc<Global>,
-        around: &Surroundings,
+        around: &HttpContext,
         jobs: &mut Jobs,
         errors: &mut Vec<String>,
     ) -> Result<(), Failure> {
@@ -546,7 +546,7 @@ impl Preparer {
         &mut self,
         config: Arc<ScrapeConfig>,
         external: &Labels,
-        around: &Surroundings,
+        around: &HttpContext,
     ) -> Result<Arc<Job>, String> {
         let least = self.options.bounds.min_interval;
         if config.interval < least {

@@ -117,7 +117,7 @@ impl ReceiverBuilder {
 
         // Whoever takes something starts before whoever gives it.
         let surroundings = surroundings(&environment);
-        let informers = informers(&mut settings, &environment, &surroundings.tls, &clock)?;
+        let informers = informers(&mut settings, &environment, &surroundings.roots, &clock)?;
         settings.shard = shard(&settings, &environment)?;
         let mut generator = for_run(settings.prometheus, settings.shard, &environment)
             .map_err(|error| Error::with(ErrorKind::Settings, "prometheus", error))?;
@@ -148,7 +148,7 @@ impl ReceiverBuilder {
         // One request at a time is under way, and so is one answer.
         let (requests, requested) = bounded(1);
         let (answers, answered) = bounded(1);
-        let discovery = Manager::start(discovery::Surroundings {
+        let discovery = Manager::start(discovery::DiscoveryContext {
             informers: informers.clone(),
             http: surroundings.clone(),
             tuning: Tuning::default(),

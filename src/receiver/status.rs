@@ -331,11 +331,11 @@ impl Overview {
     }
 }
 
-fn is_absent(health: &kube::informers::Health) -> bool {
+fn is_absent(health: &kube::WatchHealth) -> bool {
     matches!(health.status.trouble, Some((Trouble::Absent, ..)))
 }
 
-fn is_blind(health: &kube::informers::Health, now: Instant) -> bool {
+fn is_blind(health: &kube::WatchHealth, now: Instant) -> bool {
     match &health.status.trouble {
         Some((Trouble::Forbidden(_), ..)) => true,
         Some((Trouble::Failing, since, _)) => {
@@ -359,7 +359,7 @@ struct Cause {
 }
 
 impl Causes {
-    fn add(&mut self, health: &kube::informers::Health) {
+    fn add(&mut self, health: &kube::WatchHealth) {
         let (cause, text) = (health.cause(), health.to_string());
         let store = text.split(": ").next().unwrap_or_default().to_owned();
         match self.0.iter_mut().find(|known| known.cause == cause) {
@@ -567,7 +567,7 @@ mod tests {
     #[test]
     fn each_cause_is_named_once_with_those_whom_it_concerns() {
         let now = crate::rt::clock::SystemClock.now();
-        let failing = |kind, message: &str| kube::informers::Health {
+        let failing = |kind, message: &str| kube::WatchHealth {
             kind,
             namespace: None,
             fields: String::new(),

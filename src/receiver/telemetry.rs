@@ -2,7 +2,7 @@
 //! so that existing dashboards and alerts work; the others begin with `promop_`.
 
 use super::status::{Overview, Status};
-use crate::kube::informers::Informers;
+use crate::kube::Informers;
 use crate::kube::store::Trouble;
 use crate::operator::Cause;
 use crate::scrape::cycle::Health;

@@ -25,9 +25,14 @@ impl Backoff {
 
     /// The next delay: between half and all of the current step.
     pub fn delay(&mut self) -> Duration {
+        self.delay_with(random_unit())
+    }
+
+    /// The same with a `jitter` in [0, 1), for those who take chance from outside.
+    pub fn delay_with(&mut self, jitter: f64) -> Duration {
         let step = self.next;
         self.next = (step * 2).min(self.max);
-        step / 2 + step.mul_f64(random_unit() / 2.0)
+        step / 2 + step.mul_f64(jitter / 2.0)
     }
 
     /// After a success: the next delay is the first again.

@@ -14,7 +14,7 @@ use super::manager::{DELAY_BUCKETS, PoolSettings, Statistics};
 use super::schedule::{Grid, Schedule, WallClock, catch_up};
 use super::state::TargetState;
 use super::target::{Target, TargetError};
-use crate::http::connection::Interrupt;
+use crate::http::client::Interrupt;
 use crate::model::batch::Delivery;
 use crate::model::identity::Discovered;
 use crate::model::labels::Text;

@@ -6,7 +6,7 @@ use super::job::Job;
 use super::start::Starts;
 use crate::http::body::Inflater;
 use crate::http::client::Buffers;
-use crate::http::connection::{Connection, Interrupt};
+use crate::http::client::{Connection, Interrupt};
 use crate::model::batch::{ReportSample, TargetOutput};
 use crate::model::series::SeriesTable;
 use crate::rt::clock::Clock;

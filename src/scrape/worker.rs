@@ -4,7 +4,7 @@ use super::cycle::{End, Health, Outcome, end_of_run, scrape_once};
 use super::handover::{adopt, new_state};
 use super::pool::{Shared, Task, Work};
 use super::state::Worker;
-use crate::http::connection::Interrupt;
+use crate::http::client::Interrupt;
 use crate::rt::stop::Stopped;
 use crate::rt::thread::{Crew, catch};
 use log::{error, warn};

@@ -4,7 +4,7 @@ use crate::fake::http::{Reply, Server};
 use prometheus_operator_receiver::config::{
     AttachMetadata, FileSd, HttpSd, KubernetesSd, Limits, Role, ScrapeConfig, SdConfig,
 };
-use prometheus_operator_receiver::discovery::{JobDiscovery, Manager, Surroundings};
+use prometheus_operator_receiver::discovery::{DiscoveryContext, JobDiscovery, Manager};
 use prometheus_operator_receiver::http::client;
 use prometheus_operator_receiver::kube::{Informers, Scope, Source, Tuning};
 use prometheus_operator_receiver::model::group::{RawLabels, TargetGroup};
@@ -68,11 +68,12 @@ fn manager(folder: Option<(&Path, Scope)>) -> (Manager, Option<Informers>) {
         let source = Source::Folder(path.to_owned());
         Informers::start(source, scope, Tuning::default(), SystemClock::shared()).unwrap()
     });
-    let manager = Manager::start(Surroundings {
+    let manager = Manager::start(DiscoveryContext {
         informers: informers.clone(),
-        http: client::Surroundings {
+        http: client::HttpContext {
             files: Arc::new(Disk),
-            tls: Arc::default(),
+            roots: Arc::default(),
+            resolver: client::Resolver::default(),
             proxies: Default::default(),
             user_agent: "promop/test".into(),
         },

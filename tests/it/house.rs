@@ -18,7 +18,7 @@ const PURE: &[&str] = &[
     "operator/",
     "config/",
     "translate/",
-    "kube/watch.rs",
+    "kube/watch/machine.rs",
     "discovery/kubernetes/",
     "scrape/target.rs",
     "scrape/schedule.rs",
@@ -310,17 +310,12 @@ fn no_import_circles_within_a_folder() {
 
 /// Circles that are left; the list can only shrink.
 const KNOWN_CIRCLES: &[&str] = &[
-    "discovery/cluster discovery/engine discovery/file discovery/http discovery/manager",
-    "http/auth http/client http/oauth2 http/transport",
-    "http/connection http/resolve",
-    "kube/folder kube/informers kube/reflector",
     "operator/context operator/validate",
     "operator/generate/http operator/generate/job operator/generate/sd",
     "receiver/build receiver/last_good",
     "receiver/events receiver/inherit receiver/parts receiver/prepare receiver/settings receiver/start receiver/status receiver/supervisor receiver/telemetry",
     "scrape/handover scrape/manager scrape/pool scrape/worker",
     "textparse/openmetrics textparse/start_time",
-    "wire/yaml/node wire/yaml/quick",
 ];
 
 #[test]

@@ -8,11 +8,11 @@ mod redirects;
 use crate::fake::http::{Asked, Reply, Server, ok, ok_bytes};
 use crate::fake::tls::{self, Authority, Pair};
 use prometheus_operator_receiver::http::body;
-use prometheus_operator_receiver::http::client::{Buffers, Client, Request, Surroundings};
+use prometheus_operator_receiver::http::client::{Buffers, Client, HttpContext, Request, Resolver};
+use prometheus_operator_receiver::http::client::{Connection, Interrupt};
 use prometheus_operator_receiver::http::config::{
     Authorization, BasicAuth, Config, Header, OAuth2, Proxy, Secret, Tls, TlsVersion,
 };
-use prometheus_operator_receiver::http::connection::{Connection, Interrupt};
 use prometheus_operator_receiver::http::error::{Error, Kind};
 use prometheus_operator_receiver::rt::files::Disk;
 use std::io::Write;
@@ -22,10 +22,11 @@ use std::time::{Duration, Instant};
 /// Long enough that no test ends by it.
 const LONG: Duration = Duration::from_secs(30);
 
-fn surroundings() -> Surroundings {
-    Surroundings {
+fn surroundings() -> HttpContext {
+    HttpContext {
         files: Arc::new(Disk),
-        tls: Arc::default(),
+        roots: Arc::default(),
+        resolver: Resolver::default(),
         proxies: Default::default(),
         user_agent: "promop/test".into(),
     }

@@ -4,9 +4,9 @@ use crate::fake::http::{Reply, Server};
 use crate::fake::target::Answer;
 use crate::golden::targets::load_job;
 use prometheus_operator_receiver::config::SdConfig;
-use prometheus_operator_receiver::http::client::{Client, Surroundings};
-use prometheus_operator_receiver::http::connection::Interrupt;
-use prometheus_operator_receiver::http::{proxy, tls};
+use prometheus_operator_receiver::http::client::Interrupt;
+use prometheus_operator_receiver::http::client::{Client, HttpContext, Resolver};
+use prometheus_operator_receiver::http::proxy;
 use prometheus_operator_receiver::model::batch::{Batch, TargetOutput};
 use prometheus_operator_receiver::model::bounds::Bounds;
 use prometheus_operator_receiver::model::labels::{Interner, Labels};
@@ -56,9 +56,10 @@ impl Scraper {
         let target = sync(&config, groups, &Bounds::default(), &mut Interner::new())
             .active
             .remove(0);
-        let around = Surroundings {
+        let around = HttpContext {
             files: Arc::new(Disk),
-            tls: Arc::new(tls::Shared::default()),
+            roots: Arc::default(),
+            resolver: Resolver::default(),
             proxies: proxy::Environment::default(),
             user_agent: "test".into(),
         };

@@ -4,7 +4,7 @@
 use crate::fake::http::{Reply, Server, ok};
 use parking_lot::Mutex;
 use prometheus_operator_receiver::config::{Limits, ScrapeConfig, ScrapeProtocol};
-use prometheus_operator_receiver::http::client::{Client, Surroundings};
+use prometheus_operator_receiver::http::client::{Client, HttpContext, Resolver};
 use prometheus_operator_receiver::model::batch::{Batch, Delivery, TargetOutput};
 use prometheus_operator_receiver::model::group::{RawLabels, TargetGroup};
 use prometheus_operator_receiver::model::labels::Labels;
@@ -62,9 +62,10 @@ fn config(name: &str, interval: Duration, sample_limit: u64) -> ScrapeConfig {
 }
 
 fn job_of(config: ScrapeConfig) -> Arc<Job> {
-    let around = Surroundings {
+    let around = HttpContext {
         files: Arc::new(Disk),
-        tls: Arc::default(),
+        roots: Arc::default(),
+        resolver: Resolver::default(),
         proxies: Default::default(),
         user_agent: "promop/test".into(),
     };

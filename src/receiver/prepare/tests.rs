@@ -31,10 +31,10 @@ impl Rig {
             ..Settings::default()
         };
         let informers =
-            parts::informers(&mut settings, &environment, &surroundings.tls, &clock).unwrap();
+            parts::informers(&mut settings, &environment, &surroundings.roots, &clock).unwrap();
         let informers = informers.unwrap();
         settings.prometheus = for_run(settings.prometheus, None, &environment).unwrap();
-        let discovery = Manager::start(crate::discovery::Surroundings {
+        let discovery = Manager::start(crate::discovery::DiscoveryContext {
             informers: Some(informers.clone()),
             http: surroundings.clone(),
             tuning: Tuning::default(),

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::config::{Limits, ScrapeConfig};
-use crate::http::client::{Client, Surroundings};
-use crate::http::{config::Config, proxy, tls};
+use crate::http::client::{Client, HttpContext, Resolver};
+use crate::http::{config::Config, proxy};
 use crate::model::batch::TargetOutput;
 use crate::model::bounds::Bounds;
 use crate::model::group::{RawLabels, TargetGroup};
@@ -105,9 +105,10 @@ impl Scraper {
 
     fn bounded(config: ScrapeConfig, bounds: Bounds) -> Self {
         let config = Arc::new(config);
-        let around = Surroundings {
+        let around = HttpContext {
             files: Arc::new(MemoryFiles::default()),
-            tls: Arc::new(tls::Shared::default()),
+            roots: Arc::default(),
+            resolver: Resolver::default(),
             proxies: proxy::Environment::default(),
             user_agent: "test".into(),
         };

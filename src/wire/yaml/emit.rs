@@ -119,6 +119,19 @@ enum Context {
     Other,
 }
 
+/// How an indicator stands among its neighbours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Indicator {
+    /// `-`, `?`, and the `:` behind a long key: a blank before it, and what follows still counts as indented.
+    Block,
+    /// `[` or `{`: a blank before it, none needed behind.
+    Bracket,
+    /// What a quoted or literal text begins with: a blank before it.
+    Scalar,
+    /// Right behind what was written last.
+    Attached,
+}
+
 /// What an item usually takes: a job of an ordinary monitor.
 const ITEM_SIZE: usize = 4096;
 const BEST_INDENT: i32 = 2;
@@ -201,7 +214,7 @@ impl<'o> Emitter<'o> {
 
     fn item(&mut self, item: &Tree<'_>) {
         self.write_indent();
-        self.indicator("-", true, false, true);
+        self.indicator("-", Indicator::Block);
         self.node(item, Context::Other);
     }
 
@@ -209,19 +222,19 @@ impl<'o> Emitter<'o> {
         self.write_indent();
         if is_simple_key(key) {
             self.node(key, Context::SimpleKey);
-            self.indicator(":", false, false, false);
+            self.indicator(":", Indicator::Attached);
         } else {
-            self.indicator("?", true, false, true);
+            self.indicator("?", Indicator::Block);
             self.node(key, Context::Mapping);
             self.write_indent();
-            self.indicator(":", true, false, true);
+            self.indicator(":", Indicator::Block);
         }
         self.node(value, Context::Mapping);
     }
 
     fn empty(&mut self, open: &str, close: &str) {
-        self.indicator(open, true, true, false);
-        self.indicator(close, false, false, false);
+        self.indicator(open, Indicator::Bracket);
+        self.indicator(close, Indicator::Attached);
     }
 
     fn text(&mut self, text: &str, context: Context) {
@@ -266,9 +279,9 @@ impl<'o> Emitter<'o> {
         match style {
             Style::Plain => self.plain(text, context),
             Style::SingleQuoted => {
-                self.indicator("'", true, false, false);
-                self.folded(text, context, true);
-                self.indicator("'", false, false, false);
+                self.indicator("'", Indicator::Scalar);
+                self.folded(text, context, style);
+                self.indicator("'", Indicator::Attached);
             }
             Style::DoubleQuoted => self.double_quoted(text, context),
             Style::Literal => self.literal(text),
@@ -279,12 +292,13 @@ impl<'o> Emitter<'o> {
         if !self.whitespace {
             self.put(' ');
         }
-        self.folded(text, context, false);
+        self.folded(text, context, Style::Plain);
         (self.whitespace, self.indention) = (false, false);
     }
 
     /// Plain and single-quoted scalars: single spaces beyond the width become line breaks.
-    fn folded(&mut self, text: &str, context: Context, quoted: bool) {
+    fn folded(&mut self, text: &str, context: Context, style: Style) {
+        let quoted = style == Style::SingleQuoted;
         if !text.contains([' ', '\'', '\u{2028}', '\u{2029}']) {
             self.put_all(text);
             self.indention = false;
@@ -327,7 +341,7 @@ impl<'o> Emitter<'o> {
     }
 
     fn double_quoted(&mut self, text: &str, context: Context) {
-        self.indicator("\"", true, false, false);
+        self.indicator("\"", Indicator::Scalar);
         let allow_breaks = context != Context::SimpleKey;
         // Upstream looks for a byte order mark at the start of the text instead of at the character.
         let escape_all = text.starts_with('\u{feff}');
@@ -356,20 +370,20 @@ impl<'o> Emitter<'o> {
             }
         }
         self.indent = outer;
-        self.indicator("\"", false, false, false);
+        self.indicator("\"", Indicator::Attached);
     }
 
     fn literal(&mut self, text: &str) {
-        self.indicator("|", true, false, false);
+        self.indicator("|", Indicator::Scalar);
         if text.starts_with(|c| c == ' ' || is_break(c)) {
-            self.indicator(&BEST_INDENT.to_string(), false, false, false);
+            self.indicator(&BEST_INDENT.to_string(), Indicator::Attached);
         }
         let mut backwards = text.chars().rev();
         let last_is_break = backwards.next().is_some_and(is_break);
         if !last_is_break {
-            self.indicator("-", false, false, false);
+            self.indicator("-", Indicator::Attached);
         } else if backwards.next().is_none_or(is_break) {
-            self.indicator("+", false, false, false);
+            self.indicator("+", Indicator::Attached);
         }
         self.put_break('\n');
         (self.indention, self.whitespace) = (true, true);
@@ -409,13 +423,14 @@ impl<'o> Emitter<'o> {
         (self.whitespace, self.indention) = (true, true);
     }
 
-    fn indicator(&mut self, text: &str, need_space: bool, is_space: bool, is_indention: bool) {
-        if need_space && !self.whitespace {
+    /// As `yaml_emitter_write_indicator` (emitterc.go).
+    fn indicator(&mut self, text: &str, kind: Indicator) {
+        if kind != Indicator::Attached && !self.whitespace {
             self.put(' ');
         }
         self.put_ascii(text);
-        self.whitespace = is_space;
-        self.indention = self.indention && is_indention;
+        self.whitespace = kind == Indicator::Bracket;
+        self.indention &= kind == Indicator::Block;
     }
 
     fn put(&mut self, c: char) {

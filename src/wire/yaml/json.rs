@@ -3,7 +3,8 @@
 
 use super::aliasing::Aliasing;
 use super::emit;
-use super::node::{Data, Error, Node, parse};
+use super::node::{Data, Error, Node};
+use super::parse;
 use super::scalar::{self, Scalar, is_merge};
 use serde_json::{Map, Value};
 

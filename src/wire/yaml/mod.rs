@@ -2,6 +2,7 @@
 //! style (writing). serde's data model loses all three, and configurations need them: `yes` is not `"yes"`, errors name lines.
 
 pub mod aliasing;
+mod compose;
 pub mod documents;
 pub mod emit;
 mod encoding;
@@ -12,5 +13,16 @@ pub mod resolve;
 pub mod scalar;
 pub mod serde;
 
-pub use node::{Data, Error, Node, Style, parse};
+pub use node::{Data, Error, Node, Style};
 pub use quick::parse as parse_block;
+
+/// Reads the first document; `None` if there is none. Later documents are not even looked at, as upstream.
+///
+/// # Errors
+/// Malformed YAML, an unknown alias, or nesting beyond 500 levels.
+pub fn parse(text: &[u8]) -> Result<Option<Node<'_>>, Error> {
+    match quick::parse(text) {
+        Some(node) => Ok(Some(node)),
+        None => compose::parse_any(text),
+    }
+}

@@ -6,7 +6,7 @@ use prometheus_operator_receiver::config::{
     self, Config, Context, Error, Global, KubernetesSd, ScrapeConfig, ScrapeProtocol, SdConfig,
     Stage,
 };
-use prometheus_operator_receiver::http::client::{Client, Surroundings};
+use prometheus_operator_receiver::http::client::{Client, HttpContext, Resolver};
 use prometheus_operator_receiver::http::config as http;
 use prometheus_operator_receiver::model::labels::Labels;
 use prometheus_operator_receiver::model::name::ValidationScheme;
@@ -253,9 +253,10 @@ fn has_old_tls(job: &ScrapeConfig) -> bool {
 }
 
 fn document(case: &Path, config: &Config) -> Value {
-    let around = Surroundings {
+    let around = HttpContext {
         files: Arc::new(Root(case.parent().unwrap().to_owned())),
-        tls: Arc::default(),
+        roots: Arc::default(),
+        resolver: Resolver::default(),
         proxies: Default::default(),
         user_agent: "promop/test".into(),
     };

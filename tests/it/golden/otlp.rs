@@ -7,8 +7,8 @@ use super::{Outcome, json, one, read_yaml};
 use prometheus_operator_receiver::config::{
     self, Config, Context, ScrapeConfig, ScrapeProtocol, SdConfig,
 };
-use prometheus_operator_receiver::http::client::{Client, Surroundings};
-use prometheus_operator_receiver::http::{proxy, tls};
+use prometheus_operator_receiver::http::client::{Client, HttpContext, Resolver};
+use prometheus_operator_receiver::http::proxy;
 use prometheus_operator_receiver::model::batch::{Batch, TargetOutput};
 use prometheus_operator_receiver::model::bounds::Bounds;
 use prometheus_operator_receiver::model::group::{RawLabels, TargetGroup};
@@ -200,7 +200,7 @@ struct Run<'a> {
     loops: Vec<Loop>,
     clock: Arc<ManualClock>,
     worker: Worker,
-    around: Surroundings,
+    around: HttpContext,
     batches: Vec<Value>,
 }
 
@@ -223,9 +223,10 @@ impl<'a> Run<'a> {
             loops: Vec::new(),
             worker: Worker::new(Arc::clone(&clock) as _, Gate::new(1), Arc::default()),
             clock,
-            around: Surroundings {
+            around: HttpContext {
                 files: Arc::new(Disk),
-                tls: Arc::new(tls::Shared::default()),
+                roots: Arc::default(),
+                resolver: Resolver::default(),
                 proxies: proxy::Environment::default(),
                 user_agent: "promop/test".into(),
             },

@@ -10,8 +10,8 @@ use super::{Outcome, json, one, read_yaml, yaml_files};
 use crate::fake::http::Server;
 use head::Head;
 use prometheus_operator_receiver::config::SdConfig;
-use prometheus_operator_receiver::http::client::{Client, Surroundings};
-use prometheus_operator_receiver::http::{proxy, tls};
+use prometheus_operator_receiver::http::client::{Client, HttpContext, Resolver};
+use prometheus_operator_receiver::http::proxy;
 use prometheus_operator_receiver::model::bounds::Bounds;
 use prometheus_operator_receiver::model::labels::{Interner, Labels};
 use prometheus_operator_receiver::rt::clock::{Clock, ManualClock, SystemClock};
@@ -107,9 +107,10 @@ fn run(
     });
     let groups: Vec<_> = groups.flatten().collect();
     let targets = sync(config, &groups, &Bounds::default(), &mut Interner::new());
-    let around = Surroundings {
+    let around = HttpContext {
         files: Arc::new(Disk),
-        tls: Arc::new(tls::Shared::default()),
+        roots: Arc::default(),
+        resolver: Resolver::default(),
         proxies: proxy::Environment::default(),
         user_agent: "Prometheus/VERSION".into(),
     };

@@ -1,5 +1,5 @@
+use super::super::compose::parse_any;
 use super::super::emit::{Tree, document};
-use super::super::node::parse_any;
 use super::parse;
 use proptest::prelude::*;
 use std::path::Path;

@@ -1,14 +1,15 @@
 //! Shared stores by kind, namespace and field selector: started when somebody subscribes, kept over swaps of the
 //! configuration, closed after a while when nobody does (VictoriaMetrics: lib/promscrape/discovery/kubernetes/api_watcher.go).
 
-use super::client::Client;
-use super::error::Error;
-use super::folder::{Folder, FolderProblem};
 use super::reflector::{Reflector, Tuning};
-use super::selectors::FieldSelector;
-use super::store::{Changes, Inbox, Status, Store, Trouble};
-use super::types::kind::Kind;
-use super::types::object::{Key, Object};
+use super::scope::{Scope, SubscribeError};
+use super::store::{Changes, Inbox, Store, Trouble};
+use super::store_key::{StoreKey, WatchHealth};
+use crate::kube::api::client::Client;
+use crate::kube::api::error::Error;
+use crate::kube::folder::{Folder, FolderProblem};
+use crate::kube::types::kind::Kind;
+use crate::kube::types::object::{Key, Object};
 use crate::rt::clock::Clock;
 use crate::rt::gate::Gate;
 use crate::rt::stop::{self, Stopper};
@@ -18,23 +19,9 @@ use log::debug;
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Which namespaces are read at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// All: one watch per kind. Monitors in the namespaces of `deny` are left out, as prometheus-operator does
-    /// (their pods and services can still be targets of monitors elsewhere).
-    All {
-        /// Namespaces whose monitors are not read.
-        deny: Vec<String>,
-    },
-    /// These: one watch per kind and namespace.
-    Namespaces(Vec<String>),
-}
 
 /// Where objects come from.
 #[derive(Debug)]
@@ -43,44 +30,6 @@ pub enum Source {
     Api(Client),
     /// A folder of YAML and JSON files that plays one.
     Folder(std::path::PathBuf),
-}
-
-/// The state of one store, for `/-/ready`, metrics and logs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Health {
-    /// The kind.
-    pub kind: Kind,
-    /// The namespace; `None` means the whole cluster.
-    pub namespace: Option<String>,
-    /// The field selector, maybe empty.
-    pub fields: String,
-    /// How the store stands.
-    pub status: Status,
-}
-
-impl fmt::Display for Health {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.kind.plural())?;
-        if let Some(namespace) = &self.namespace {
-            write!(f, " in namespace {namespace}")?;
-        }
-        match &self.status.trouble {
-            None if self.status.synced => f.write_str(": synced"),
-            _ => write!(f, ": {}", self.cause()),
-        }
-    }
-}
-
-impl Health {
-    /// What is the matter, without the kind: several stores often have one cause.
-    pub fn cause(&self) -> String {
-        match &self.status.trouble {
-            Some((Trouble::Forbidden(rule), ..)) => format!("not permitted to {rule}"),
-            Some((Trouble::Absent, ..)) => self.kind.not_installed(),
-            Some((Trouble::Failing, _, message)) => message.clone(),
-            None => "not listed yet".to_owned(),
-        }
-    }
 }
 
 /// How often unused stores are looked for, and a folder is looked at.
@@ -116,13 +65,6 @@ enum Feed {
     Folder(Mutex<Folder>),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct StoreKey {
-    pub(crate) kind: Kind,
-    pub(crate) namespace: Option<String>,
-    pub(crate) fields: String,
-}
-
 #[derive(Debug)]
 struct Entry {
     store: Arc<Store>,
@@ -130,31 +72,6 @@ struct Entry {
     reflector: Option<Reflector>,
     unused_since: Option<Instant>,
 }
-
-/// A subscription is not possible.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SubscribeError {
-    /// The namespace is not among those that are read.
-    OutOfScope(String),
-    /// The field selector is malformed, or selects a field that the kind doesn't offer.
-    FieldSelector(String),
-    /// No thread could be started.
-    Thread(String),
-}
-
-impl fmt::Display for SubscribeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OutOfScope(namespace) => {
-                write!(f, "namespace {namespace} is not read (--namespaces)")
-            }
-            Self::FieldSelector(text) => f.write_str(text),
-            Self::Thread(text) => write!(f, "cannot start a thread: {text}"),
-        }
-    }
-}
-
-impl std::error::Error for SubscribeError {}
 
 impl Informers {
     /// Starts the thread that looks after the stores; none is open yet.
@@ -217,7 +134,7 @@ impl Informers {
         notify: Sender<()>,
     ) -> Result<Subscription, SubscribeError> {
         let shared = &self.0.shared;
-        let keys = shared.keys(kind, namespaces, fields)?;
+        let keys = shared.scope.keys(kind, namespaces, fields)?;
         let wanted: BTreeSet<String> = if kind.is_namespaced() {
             namespaces.iter().cloned().collect()
         } else {
@@ -272,7 +189,7 @@ impl Informers {
     }
 
     /// How every open store stands.
-    pub fn health(&self) -> Vec<Health> {
+    pub fn health(&self) -> Vec<WatchHealth> {
         let entries = self.0.shared.entries.lock();
         let health = entries.iter().map(|(key, entry)| key.health(&entry.store));
         health.collect()
@@ -329,58 +246,6 @@ impl Drop for Handle {
 }
 
 impl Shared {
-    fn keys(
-        &self,
-        kind: Kind,
-        namespaces: &[String],
-        fields: &str,
-    ) -> Result<Vec<StoreKey>, SubscribeError> {
-        FieldSelector::parse(kind, fields).map_err(SubscribeError::FieldSelector)?;
-        let key = |namespace: Option<&String>, fields: String| StoreKey {
-            kind,
-            namespace: namespace.cloned(),
-            fields,
-        };
-        if !kind.is_namespaced() {
-            return Ok(vec![key(None, fields.to_owned())]);
-        }
-        // One object, wherever monitors are read: a right in its namespace is enough.
-        if kind.is_workload() {
-            let keys = namespaces.iter().map(|n| key(Some(n), fields.to_owned()));
-            return Ok(keys.collect());
-        }
-        match &self.scope {
-            Scope::All { deny } if kind.is_monitor() => {
-                let denied = deny.iter().map(|n| format!("metadata.namespace!={n}"));
-                let all = Some(fields.to_owned())
-                    .into_iter()
-                    .filter(|f| !f.is_empty());
-                Ok(vec![key(
-                    None,
-                    all.chain(denied).collect::<Vec<_>>().join(","),
-                )])
-            }
-            Scope::All { .. } => Ok(vec![key(None, fields.to_owned())]),
-            Scope::Namespaces(readable) if namespaces.is_empty() => {
-                let all: BTreeSet<&String> = readable.iter().collect();
-                Ok(all
-                    .into_iter()
-                    .map(|n| key(Some(n), fields.to_owned()))
-                    .collect())
-            }
-            Scope::Namespaces(readable) => {
-                let wanted: BTreeSet<&String> = namespaces.iter().collect();
-                if let Some(outside) = wanted.iter().find(|n| !readable.contains(n)) {
-                    return Err(SubscribeError::OutOfScope((*outside).clone()));
-                }
-                Ok(wanted
-                    .into_iter()
-                    .map(|n| key(Some(n), fields.to_owned()))
-                    .collect())
-            }
-        }
-    }
-
     /// The store of a key with one more reader; opened if it isn't yet.
     fn open(&self, key: &StoreKey, inbox: &Arc<Inbox>) -> Result<Arc<Store>, SubscribeError> {
         let mut entries = self.entries.lock();
@@ -481,17 +346,6 @@ impl Shared {
     }
 }
 
-impl StoreKey {
-    fn health(&self, store: &Store) -> Health {
-        Health {
-            kind: self.kind,
-            namespace: self.namespace.clone(),
-            fields: self.fields.clone(),
-            status: store.status(),
-        }
-    }
-}
-
 /// One subscriber's view of the stores it asked for.
 #[derive(Debug)]
 pub struct Subscription {
@@ -529,7 +383,7 @@ impl Subscription {
     }
 
     /// How each store stands.
-    pub fn health(&self) -> Vec<Health> {
+    pub fn health(&self) -> Vec<WatchHealth> {
         let health = self.stores.iter().map(|(key, store)| key.health(store));
         health.collect()
     }

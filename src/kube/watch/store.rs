@@ -1,7 +1,7 @@
 //! What is known of one kind in one scope: written by a reflector (or a folder), read by everyone.
 
-use super::error::Rule;
-use super::types::object::{Key, Object};
+use crate::kube::api::error::Rule;
+use crate::kube::types::object::{Key, Object};
 use crossbeam_channel::Sender;
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

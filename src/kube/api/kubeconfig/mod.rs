@@ -1,14 +1,19 @@
 //! kubeconfig files: merged as client-go does it (tools/clientcmd/loader.go, client_config.go), then reduced to the
 //! cluster and user of one context. What cannot be honoured is an error, never ignored.
 
-use super::config::{Auth, Config, ConfigError, Exec, read};
-use super::decode::decode;
+mod exec;
+mod merge;
+
+use self::exec::{ExecConfig, exec_of};
+use self::merge::{Picked, pick};
+use super::config::{Auth, Config, ConfigError, read};
 use crate::http::config::{Secret, Tls};
+use crate::kube::decode::decode;
 use crate::wire::yaml;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,25 +85,6 @@ struct User {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ExecConfig {
-    command: String,
-    args: Option<Vec<String>>,
-    env: Option<Vec<EnvVar>>,
-    api_version: String,
-    install_hint: String,
-    provide_cluster_info: bool,
-    interactive_mode: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct EnvVar {
-    name: String,
-    value: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Context {
     cluster: String,
@@ -135,7 +121,7 @@ pub fn load(paths: &[PathBuf], context: Option<&str>) -> Result<Config, ConfigEr
     if files.is_empty() {
         return Err(ConfigError::new(all, "no kubeconfig file is there"));
     }
-    pick(files, context, &all)
+    build(pick(files, context, &all)?)
 }
 
 fn parse(path: &Path) -> Result<File, ConfigError> {
@@ -163,108 +149,15 @@ fn without_value(error: &str) -> String {
     }
 }
 
-/// The first file that defines a name wins, whole; and the first current context that is not empty.
-fn pick(
-    files: Vec<(PathBuf, File)>,
-    context: Option<&str>,
-    all: &str,
-) -> Result<Config, ConfigError> {
-    let current = files
-        .iter()
-        .find_map(|(_, file)| file.current_context.clone().filter(|c| !c.is_empty()));
-    let wanted = context.map(str::to_owned).or(current);
-    let wanted = wanted.ok_or_else(|| {
-        ConfigError::new(
-            all,
-            format!(
-                "no current-context is set, and no context was asked for; {}",
-                choice(files.iter().flat_map(|(_, file)| {
-                    file.contexts.iter().flatten().map(|c| c.name.as_str())
-                }))
-            ),
-        )
-    })?;
-    let (mut contexts, mut clusters, mut users) = (Vec::new(), Vec::new(), Vec::new());
-    for (path, file) in files {
-        let folder = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
-        contexts.extend(
-            file.contexts
-                .into_iter()
-                .flatten()
-                .map(|c| (c.name, c.context)),
-        );
-        for named in file.clusters.into_iter().flatten() {
-            let value = named.cluster;
-            clusters.push((
-                named.name,
-                Found {
-                    value,
-                    folder: folder.clone(),
-                },
-            ));
-        }
-        for named in file.users.into_iter().flatten() {
-            let value = named.user.unwrap_or_default();
-            users.push((
-                named.name,
-                Found {
-                    value,
-                    folder: folder.clone(),
-                },
-            ));
-        }
-    }
-    let missing = |what: &str, name: &str, there: String| {
-        let asked = if what == "context" {
-            String::new()
-        } else {
-            format!(", which context {wanted:?} names")
-        };
-        ConfigError::new(all, format!("there is no {what} {name:?}{asked}; {there}"))
-    };
-    let there = choice(contexts.iter().map(|(name, _)| name.as_str()));
-    let context = first(contexts, &wanted).ok_or_else(|| missing("context", &wanted, there))?;
-    let there = choice(clusters.iter().map(|(name, _)| name.as_str()));
-    let cluster = first(clusters, &context.cluster)
-        .ok_or_else(|| missing("cluster", &context.cluster, there))?;
-    let there = choice(users.iter().map(|(name, _)| name.as_str()));
-    // client-go: a context without a user is anonymous, one with an unknown user is an error.
-    let user = match context.user.as_str() {
-        "" => Found {
-            value: User::default(),
-            folder: PathBuf::new(),
-        },
-        name => first(users, name).ok_or_else(|| missing("user", name, there))?,
-    };
-    let mut config = build(&context, &cluster, &user)?;
-    config.origin = format!("context {wanted} of {all}");
-    config.user = context.user;
-    Ok(config)
-}
-
-fn choice<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<_> = names.collect();
-    if names.is_empty() {
-        "there is none at all".to_owned()
-    } else {
-        format!("there are: {}", names.join(", "))
-    }
-}
-
-fn first<T>(named: Vec<(String, T)>, name: &str) -> Option<T> {
-    named
-        .into_iter()
-        .find(|(n, _)| n == name)
-        .map(|(_, value)| value)
-}
-
-fn build(
-    context: &Context,
-    cluster: &Found<Cluster>,
-    user: &Found<User>,
-) -> Result<Config, ConfigError> {
-    let mut tls = tls_of(cluster, context)?;
-    add_identity(&mut tls, user, context)?;
+fn build(picked: Picked) -> Result<Config, ConfigError> {
+    let Picked {
+        origin,
+        context,
+        cluster,
+        user,
+    } = picked;
+    let mut tls = tls_of(&cluster, &context)?;
+    add_identity(&mut tls, &user, &context)?;
     let at = format!("cluster {}", context.cluster);
     let proxy = &cluster.value.proxy_url;
     if !proxy.is_empty() && !proxy.starts_with("http://") && !proxy.starts_with("https://") {
@@ -286,16 +179,16 @@ fn build(
     };
     Ok(Config {
         server,
-        origin: String::new(),
-        user: String::new(),
+        origin,
         tls,
-        auth: auth_of(cluster, user, context)?,
+        auth: auth_of(&cluster, &user, &context)?,
         proxy: Secret::new(proxy.as_str()),
         namespace: if context.namespace.is_empty() {
             "default".to_owned()
         } else {
-            context.namespace.clone()
+            context.namespace
         },
+        user: context.user,
     })
 }
 
@@ -390,85 +283,6 @@ fn auth_of(
         Some(exec) => exec_of(exec, cluster, user, context),
         None => Ok(Auth::Anonymous),
     }
-}
-
-fn exec_of(
-    exec: &ExecConfig,
-    cluster: &Found<Cluster>,
-    user: &Found<User>,
-    context: &Context,
-) -> Result<Auth, ConfigError> {
-    let error = |message: String| Err(ConfigError::new(format!("user {}", context.user), message));
-    if exec.command.is_empty() {
-        return error("exec: command is missing".to_owned());
-    }
-    let known = [
-        "client.authentication.k8s.io/v1",
-        "client.authentication.k8s.io/v1beta1",
-    ];
-    if !known.contains(&exec.api_version.as_str()) {
-        return error(format!(
-            "exec: apiVersion {:?}, want {}",
-            exec.api_version,
-            known.join(" or ")
-        ));
-    }
-    if exec.interactive_mode == "Always" {
-        return error("exec: interactiveMode is Always, but nobody is there to answer".to_owned());
-    }
-    // A bare name is looked up in PATH.
-    let command = if exec.command.contains('/') {
-        PathBuf::from(&*resolve(&user.folder, &exec.command))
-    } else {
-        PathBuf::from(&exec.command)
-    };
-    let env = exec.env.iter().flatten();
-    Ok(Auth::Exec(Box::new(Exec {
-        api_version: exec.api_version.clone(),
-        command,
-        args: exec.args.clone().unwrap_or_default(),
-        env: env
-            .map(|var| (var.name.clone(), Secret::new(var.value.as_str())))
-            .collect(),
-        install_hint: exec.install_hint.clone(),
-        cluster_info: if exec.provide_cluster_info {
-            cluster_info(cluster)?
-        } else {
-            String::new()
-        },
-    })))
-}
-
-/// What a plugin is told about the cluster: the authority's text, not its file.
-fn cluster_info(cluster: &Found<Cluster>) -> Result<String, ConfigError> {
-    let value = &cluster.value;
-    let mut info = Map::new();
-    info.insert("server".to_owned(), json!(value.server));
-    if !value.tls_server_name.is_empty() {
-        info.insert("tls-server-name".to_owned(), json!(value.tls_server_name));
-    }
-    if value.insecure_skip_tls_verify {
-        info.insert("insecure-skip-tls-verify".to_owned(), json!(true));
-    }
-    let ca = if !value.certificate_authority_data.is_empty() {
-        value.certificate_authority_data.clone()
-    } else if !value.certificate_authority.is_empty() {
-        let path = resolve(&cluster.folder, &value.certificate_authority);
-        STANDARD.encode(read(Path::new(&*path))?)
-    } else {
-        String::new()
-    };
-    if !ca.is_empty() {
-        info.insert("certificate-authority-data".to_owned(), json!(ca));
-    }
-    if !value.proxy_url.is_empty() {
-        info.insert("proxy-url".to_owned(), json!(value.proxy_url));
-    }
-    let mut extensions = value.extensions.iter().flatten();
-    if let Some(found) = extensions.find(|e| e.name == "client.authentication.k8s.io/exec") {
-        info.insert("config".to_owned(), found.extension.clone());
-    }
-    Ok(Value::Object(info).to_string())
 }
 
 /// Relative paths start from the folder of the file they stand in.

@@ -1,14 +1,14 @@
 //! Requests to one API server: an object by name, lists page by page, watches line by line.
-//! What to do about an error is decided elsewhere ([`super::watch`]).
+//! What to do about an error is decided elsewhere ([`crate::kube::watch::machine`]).
 
 use super::auth::Credentials;
 use super::config::{Auth, Config, ConfigError};
 use super::error::{Error, Status};
 use super::list::{self, Budget, Failure, ListMeta, MAX_OBJECT};
-use super::types::kind::Kind;
 use crate::http::config::Secret;
 use crate::http::tls;
 use crate::http::{agent, cause};
+use crate::kube::types::kind::Kind;
 use crate::rt::clock::Clock;
 use crate::rt::files::Disk;
 use parking_lot::Mutex;
@@ -44,7 +44,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     config: Config,
     user_agent: Box<str>,
-    roots: Arc<tls::Shared>,
+    roots: Arc<tls::SharedRoots>,
     credentials: Credentials,
     /// For objects by name; built when first needed, and anew after the connection failed.
     gets: Mutex<Option<Connection>>,
@@ -72,7 +72,7 @@ impl Client {
     pub fn new(
         config: Config,
         user_agent: &str,
-        roots: Arc<tls::Shared>,
+        roots: Arc<tls::SharedRoots>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
         check_server(&config)?;

@@ -1,6 +1,6 @@
 //! What can go wrong with a request, in words that say what to do.
 
-use super::types::kind::Kind;
+use crate::kube::types::kind::Kind;
 use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;

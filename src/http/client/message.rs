@@ -1,7 +1,8 @@
 //! Reading a response: head, framing, body. Sizes are capped; what does not fit together is an error, never a guess.
 
-use super::connection::{Stream, io_failed};
-use super::error::Error;
+use super::connection::Stream;
+use super::socket::io_failed;
+use crate::http::error::Error;
 use std::borrow::Cow;
 use std::io::Read;
 
@@ -16,13 +17,13 @@ const STEP: usize = 64 * 1024;
 
 /// Status and the headers that a client looks at.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) status: u16,
-    pub(super) status_text: String,
-    pub(super) content_type: String,
-    pub(super) gzip: bool,
-    pub(super) zstd: bool,
-    pub(super) location: String,
+pub(in crate::http) struct Head {
+    pub(in crate::http) status: u16,
+    pub(in crate::http) status_text: String,
+    pub(in crate::http) content_type: String,
+    pub(in crate::http) gzip: bool,
+    pub(in crate::http) zstd: bool,
+    pub(in crate::http) location: String,
     framing: Framing,
     keep_alive: bool,
 }
@@ -37,21 +38,21 @@ enum Framing {
 
 /// Why no head came.
 #[derive(Debug)]
-pub(super) enum NoHead {
+pub(in crate::http) enum NoHead {
     /// The connection ended, or broke, before the first byte: on a reused connection that is worth another try.
     Nothing(Error),
     Failed(Error),
 }
 
 /// Bytes that have come in and wait to be taken. The memory is the worker's, kept from exchange to exchange.
-pub(super) struct Incoming<'a> {
+pub(in crate::http) struct Incoming<'a> {
     stream: &'a mut Stream,
     bytes: &'a mut Vec<u8>,
     at: usize,
 }
 
 impl<'a> Incoming<'a> {
-    pub(super) fn new(stream: &'a mut Stream, bytes: &'a mut Vec<u8>) -> Self {
+    pub(in crate::http) fn new(stream: &'a mut Stream, bytes: &'a mut Vec<u8>) -> Self {
         bytes.clear();
         bytes.shrink_to(4 * STEP);
         Self {
@@ -62,17 +63,21 @@ impl<'a> Incoming<'a> {
     }
 
     /// Goes on at a position in bytes that came in before.
-    pub(super) fn resume(stream: &'a mut Stream, bytes: &'a mut Vec<u8>, at: usize) -> Self {
+    pub(in crate::http) fn resume(
+        stream: &'a mut Stream,
+        bytes: &'a mut Vec<u8>,
+        at: usize,
+    ) -> Self {
         Self { stream, bytes, at }
     }
 
     /// How many of the bytes have been taken.
-    pub(super) fn position(&self) -> usize {
+    pub(in crate::http) fn position(&self) -> usize {
         self.at
     }
 
     /// Reads the head of the final response.
-    pub(super) fn head(&mut self) -> Result<Head, NoHead> {
+    pub(in crate::http) fn head(&mut self) -> Result<Head, NoHead> {
         for _ in 0..=MAX_INTERIM {
             let head = self.any_head()?;
             // 101 is final: nobody asked for another protocol.
@@ -102,7 +107,7 @@ impl<'a> Incoming<'a> {
                 Ok(0) if is_first => return Err(NoHead::Nothing(Error::failed("EOF"))),
                 Ok(0) => return Err(NoHead::Failed(Error::failed("unexpected EOF"))),
                 Ok(_) => {}
-                Err(error) if is_first && error.kind == super::error::Kind::Failed => {
+                Err(error) if is_first && error.kind == crate::http::error::Kind::Failed => {
                     return Err(NoHead::Nothing(error));
                 }
                 Err(error) => return Err(NoHead::Failed(error)),
@@ -112,7 +117,7 @@ impl<'a> Incoming<'a> {
 
     /// Reads the body into `body`. Returns whether the connection may be used again.
     /// A body of `cap` bytes or more is too large.
-    pub(super) fn body(
+    pub(in crate::http) fn body(
         &mut self,
         head: &Head,
         cap: u64,

@@ -1,81 +1,57 @@
 //! One request and its response, through a kept connection or a new one, directly or through a proxy.
 //! Redirects and authentication are decided above.
 
-use super::client::{Buffers, Surroundings};
-use super::config::Config;
-use super::connection::{Connection, Interrupt, Peer, Stream, connect, io_failed};
-use super::error::{Error, Kind};
+use super::connection::{Connection, Peer, Stream, connect};
+use super::exchange::{Buffers, Exchange, Failure, HttpContext, Outgoing};
 use super::message::{Head, Incoming, NoHead};
-use super::tls::Tls;
-use super::url::Url;
-use super::{proxy, socks};
+use super::socket::io_failed;
+use super::socks;
+use crate::http::config::Config;
+use crate::http::error::{Error, Kind};
+use crate::http::proxy;
+use crate::http::tls::Tls;
+use crate::http::url::Url;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::io::Write;
-use std::time::Instant;
 
 /// How much of a body nobody reads is taken in to keep the connection; beyond it the connection is closed.
 const MAX_UNREAD_BODY: u64 = 64 * 1024;
 
-/// What the requests of one exchange share.
-pub(super) struct Exchange<'a> {
-    /// The connection kept from last time, and for next time.
-    pub(super) slot: &'a mut Option<Connection>,
-    pub(super) deadline: Instant,
-    pub(super) interrupt: &'a Interrupt,
-    pub(super) buffers: &'a mut Buffers,
-}
-
 /// How a client reaches servers.
 #[derive(Debug)]
-pub(super) struct Transport {
+pub(in crate::http) struct Transport {
     tls: Tls,
     proxies: proxy::Rules,
     /// `proxy_connect_header`.
-    connect_headers: Vec<(Box<str>, super::config::Secret)>,
-    pub(super) around: Surroundings,
-}
-
-/// A request to send. Values of headers may be secrets: they are never printed.
-#[derive(Clone, Copy)]
-pub(super) struct Outgoing<'a> {
-    pub(super) method: &'a str,
-    pub(super) url: &'a Url,
-    pub(super) headers: &'a [(&'a str, &'a str)],
-    pub(super) body: &'a [u8],
-}
-
-/// At which point an exchange failed: Prometheus words the two differently.
-#[derive(Debug)]
-pub(super) enum Failure {
-    NoResponse(Error),
-    Body(Error),
+    connect_headers: Vec<(Box<str>, crate::http::config::Secret)>,
+    pub(in crate::http) context: HttpContext,
 }
 
 impl Transport {
-    pub(super) fn new(
-        tls: &super::config::Tls,
-        proxy: &super::config::Proxy,
-        around: &Surroundings,
+    pub(in crate::http) fn new(
+        tls: &crate::http::config::Tls,
+        proxy: &crate::http::config::Proxy,
+        context: &HttpContext,
     ) -> Result<Self, Error> {
         let headers = proxy.connect_header.iter();
         let headers = headers
             .flat_map(|(name, values)| values.iter().map(move |v| (name.clone(), v.clone())));
         Ok(Self {
-            tls: Tls::new(tls, &*around.files, &around.tls)?,
-            proxies: proxy::Rules::new(proxy, &around.proxies),
+            tls: Tls::new(tls, &*context.files, &context.roots)?,
+            proxies: proxy::Rules::new(proxy, &context.proxies),
             connect_headers: headers.collect(),
-            around: around.clone(),
+            context: context.clone(),
         })
     }
 
-    pub(super) fn of(config: &Config, around: &Surroundings) -> Result<Self, Error> {
-        Self::new(&config.tls, &config.proxy, around)
+    pub(in crate::http) fn of(config: &Config, context: &HttpContext) -> Result<Self, Error> {
+        Self::new(&config.tls, &config.proxy, context)
     }
 
     /// Sends a request and reads the response. `cap` says of a head how large its body may be (a body that reaches the
     /// cap is [`Kind::TooLarge`]), or that nobody wants it: then it may also be broken.
-    pub(super) fn round_trip(
+    pub(in crate::http) fn round_trip(
         &self,
         exchange: &mut Exchange<'_>,
         outgoing: Outgoing<'_>,
@@ -140,8 +116,8 @@ impl Transport {
         let is_tls = url.is_https() || proxy.is_some_and(Url::is_https);
         // A file that is gone fails http requests, too (prometheus: common/config, tlsRoundTripper).
         let tls = if is_tls || self.tls.has_files() {
-            let files = &*self.around.files;
-            Some(self.tls.current(files, &self.around.tls)?)
+            let files = &*self.context.files;
+            Some(self.tls.current(files, &self.context.roots)?)
         } else {
             None
         };
@@ -163,7 +139,7 @@ impl Transport {
             None => url.target.clone(),
         };
         push_start(request, outgoing.method, &target, &url.host_port());
-        push_header(request, "User-Agent", &self.around.user_agent)?;
+        push_header(request, "User-Agent", &self.context.user_agent)?;
         for (name, value) in outgoing.headers {
             push_header(request, name, value)?;
         }
@@ -183,7 +159,7 @@ impl Transport {
     ) -> Result<Connection, Error> {
         let first = peer.proxy.as_ref().unwrap_or(url);
         let port = first.port_number().map_err(Error::failed)?;
-        let resolver = self.around.tls.resolver();
+        let resolver = &self.context.resolver;
         let (deadline, interrupt) = (exchange.deadline, exchange.interrupt);
         let socket = connect(resolver, &first.host, port, deadline, interrupt)?;
         exchange.interrupt.guard(&socket)?;
@@ -250,7 +226,7 @@ impl Transport {
             &bare.host_port(),
             &bare.host_port(),
         );
-        push_header(&mut request, "User-Agent", &self.around.user_agent)?;
+        push_header(&mut request, "User-Agent", &self.context.user_agent)?;
         for (name, value) in &self.connect_headers {
             push_header(&mut request, name, value.expose())?;
         }

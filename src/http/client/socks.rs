@@ -1,8 +1,9 @@
 //! SOCKS5, as far as a client needs it (RFC 1928, 1929): no or password authentication, CONNECT by name.
 
-use super::connection::{Stream, io_failed};
-use super::error::Error;
-use super::url::Url;
+use super::connection::Stream;
+use super::socket::io_failed;
+use crate::http::error::Error;
+use crate::http::url::Url;
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 

@@ -1,21 +1,32 @@
 //! The client of the scrape path: blocking HTTP/1.1 over sockets of its own, one connection per target, about a kibibyte
 //! while idle. One [`Client`] per job (prometheus: one http.Client per scrape pool). It does not speak HTTP/2, and it
-//! inflates nothing: that costs CPU and is done behind the gate ([`super::body::Inflater`]).
+//! inflates nothing: that costs CPU and is done behind the gate ([`crate::http::body::Inflater`]).
 
-use super::auth::Auth;
-use super::body;
-use super::config::{Config, Header};
-use super::connection::{Connection, Interrupt};
-use super::error::Error;
-use super::message::Head;
-use super::source::open_failed;
-use super::transport::{Exchange, Failure, Outgoing, Transport};
-use super::url::Url;
-use super::{proxy, tls};
+mod connection;
+pub(super) mod exchange;
+mod message;
+pub(super) mod resolve;
+pub(super) mod socket;
+mod socks;
+pub(super) mod transport;
+
+pub use connection::Connection;
+pub use exchange::{Buffers, HttpContext};
+pub use resolve::Resolver;
+pub use socket::Interrupt;
+
+use self::exchange::{Exchange, Failure, Outgoing};
+use self::message::Head;
+use self::transport::Transport;
+use crate::http::auth::Auth;
+use crate::http::body;
+use crate::http::config::{Config, Header};
+use crate::http::error::Error;
+use crate::http::source::open_failed;
+use crate::http::url::Url;
 use crate::rt::clock::{Clock, SystemClock};
-use crate::rt::files::{Files, SMALL};
+use crate::rt::files::SMALL;
 use std::fmt::Display;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Go's client: net/http, defaultCheckRedirect.
@@ -34,19 +45,6 @@ const SENSITIVE: [&str; 6] = [
     "Proxy-Authenticate",
 ];
 
-/// What clients need from around them; one per receiver.
-#[derive(Debug, Clone)]
-pub struct Surroundings {
-    /// Where certificates, tokens and passwords are read, again for every request.
-    pub files: Arc<dyn Files>,
-    /// System roots and the like, shared by all clients.
-    pub tls: Arc<tls::Shared>,
-    /// For `proxy_from_environment`.
-    pub proxies: proxy::Environment,
-    /// `User-Agent` of every request, token requests included.
-    pub user_agent: Box<str>,
-}
-
 /// The HTTP client of a job.
 #[derive(Debug)]
 pub struct Client {
@@ -64,15 +62,6 @@ pub struct Request<'a> {
     /// Headers of the request itself (`Accept`, …). `Host`, `User-Agent`, those of the settings and the
     /// authentication are the client's.
     pub headers: &'a [(&'a str, &'a str)],
-}
-
-/// A worker's buffers, reused from exchange to exchange.
-#[derive(Debug, Default)]
-pub struct Buffers {
-    /// The body of the last response as it came: without framing, still compressed.
-    pub body: Vec<u8>,
-    pub(super) outgoing: Vec<u8>,
-    pub(super) incoming: Vec<u8>,
 }
 
 /// What came back; the body lies in [`Buffers`].
@@ -96,11 +85,11 @@ impl Client {
     /// # Errors
     /// As upstream: certificates or keys that cannot be read or used, versions out of order, references to a
     /// secret manager.
-    pub fn build(config: &Config, around: &Surroundings) -> Result<Self, Error> {
+    pub fn build(config: &Config, context: &HttpContext) -> Result<Self, Error> {
         let headers = config.headers.iter().flatten();
         Ok(Self {
-            transport: Transport::of(config, around)?,
-            auth: Auth::new(config, around)?,
+            transport: Transport::of(config, context)?,
+            auth: Auth::new(config, context)?,
             headers: headers.map(|(name, h)| (name.clone(), h.clone())).collect(),
             follow_redirects: config.follow_redirects,
         })
@@ -108,12 +97,12 @@ impl Client {
 
     /// Sends a GET request and reads the whole response, following redirects, within `timeout` for all of it together.
     /// The body ends up in `buffers.body`; if the status is not 200 it means nothing. A body of `limit` bytes or more is
-    /// too large, where limit 0 or `None` means [`super::body::MAX_BODY`].
+    /// too large, where limit 0 or `None` means [`crate::http::body::MAX_BODY`].
     ///
     /// Time is real time here, whatever clock the caller has: sockets know no other.
     ///
     /// # Errors
-    /// No complete response came; see [`super::error::Kind`].
+    /// No complete response came; see [`crate::http::error::Kind`].
     pub fn exchange(
         &self,
         connection: &mut Option<Connection>,
@@ -221,7 +210,7 @@ impl Client {
         exchange: &Exchange<'_>,
         hop: &Hop<'_>,
     ) -> Result<Vec<(&str, String)>, Error> {
-        let files = &*self.transport.around.files;
+        let files = &*self.transport.context.files;
         let mut headers = Vec::new();
         for (name, header) in &self.headers {
             if hop.is_foreign && SENSITIVE.iter().any(|s| s.eq_ignore_ascii_case(name)) {

@@ -1,8 +1,8 @@
 //! The Authorization header: fixed, from a token file that is rotated, or from an exec plugin.
 
 use super::config::{Auth, Config, Exec};
-use super::decode::decode;
 use crate::http::config::Secret;
+use crate::kube::decode::decode;
 use crate::rt::clock::Clock;
 use crate::rt::thread::{Crew, STACK};
 use crate::wire::yaml::json;

@@ -1,12 +1,12 @@
-//! One thread per store: drives the state machine of [`super::watch`] against the API server and writes the store.
+//! One thread per store: drives the state machine of [`super::machine`] against the API server and writes the store.
 
-use super::client::{Client, Connection, Page, query_value};
-use super::error::{Error, Rule, Status};
-use super::informers::StoreKey;
-use super::list::{Budget, Head, ListLimits};
+use super::machine::{End, ListFrom, Machine, Outcome, State};
 use super::store::{Store, Trouble};
-use super::types::object::{Key, Object};
-use super::watch::{End, From, Machine, Request};
+use super::store_key::StoreKey;
+use crate::kube::api::client::{Client, Connection, Page, WatchStream, query_value};
+use crate::kube::api::error::{Error, Rule, Status};
+use crate::kube::api::list::{Budget, Head, ListLimits};
+use crate::kube::types::object::{Key, Object};
 use crate::rt::backoff::random_unit;
 use crate::rt::clock::Clock;
 use crate::rt::gate::Gate;
@@ -196,11 +196,11 @@ impl Worker {
             Err(error) => return self.failed(&error),
         };
         match self.machine.next() {
-            Request::List(from) => match self.list(&connection, &from) {
+            State::Listing(from) => match self.list(&connection, &from) {
                 Ok(()) => Duration::ZERO,
                 Err(error) => self.failed(&error),
             },
-            Request::Watch(version) => match self.open_watch(&connection, &version) {
+            State::Watching(version) => match self.open_watch(&connection, &version) {
                 Ok(stream) => self.watch(stream),
                 Err(error) => self.failed(&error),
             },
@@ -229,12 +229,14 @@ impl Worker {
             // A new connection reads the certificates anew.
             self.current.lock().take();
         }
-        let delay = self.machine.failed(error, now);
+        let step = self
+            .machine
+            .after(Outcome::Failed(error), now, random_unit());
         // An expired version is the way watches go, not a trouble.
         if !matches!(error, Error::Status(status) if status.is_expired()) {
             self.report(error, now);
         }
-        delay
+        step.delay
     }
 
     fn report(&self, error: &Error, now: Instant) {
@@ -296,19 +298,19 @@ impl Worker {
     }
 
     /// Reads all pages, then replaces the store's contents: a list that breaks off changes nothing.
-    fn list(&mut self, connection: &Connection, from: &From) -> Result<(), Error> {
+    fn list(&mut self, connection: &Connection, from: &ListFrom) -> Result<(), Error> {
         let lists = Arc::clone(&self.lists);
         let _pass = lists.enter_until(self.clock.now() + WAIT_FOR_LISTS);
         let end = self.clock.now() + self.tuning.list.time;
         let selector = self.selector();
         let page_size = format!("limit={PAGE}");
         let first = match from {
-            From::Cache => format!("resourceVersion=0&{page_size}{selector}"),
+            ListFrom::Cache => format!("resourceVersion=0&{page_size}{selector}"),
             // A limit would ask for exactly this version, from the store itself.
-            From::NotOlderThan(version) if !self.paged => {
+            ListFrom::NotOlderThan(version) if !self.paged => {
                 format!("resourceVersion={}{selector}", query_value(version))
             }
-            From::NotOlderThan(_) | From::Latest => format!("{page_size}{selector}"),
+            ListFrom::NotOlderThan(_) | ListFrom::Latest => format!("{page_size}{selector}"),
         };
         let (mut objects, mut kept) = (Vec::new(), BTreeMap::new());
         let kind = self.key.kind;
@@ -343,7 +345,7 @@ impl Worker {
         };
         let mut meta = page(first, &mut budget)?;
         while !meta.next.is_empty() {
-            self.paged |= *from == From::Cache;
+            self.paged |= *from == ListFrom::Cache;
             budget
                 .another_page(&meta.next)
                 .map_err(|reason| client.bad_list(kind, &reason))?;
@@ -362,16 +364,13 @@ impl Worker {
             meta.resource_version
         );
         self.store.replace(objects, kept, now);
-        self.machine.listed(meta.resource_version, now);
+        let listed = Outcome::Listed(meta.resource_version);
+        self.machine.after(listed, now, random_unit());
         self.healed();
         Ok(())
     }
 
-    fn open_watch(
-        &self,
-        connection: &Connection,
-        version: &str,
-    ) -> Result<super::client::WatchStream, Error> {
+    fn open_watch(&self, connection: &Connection, version: &str) -> Result<WatchStream, Error> {
         let seconds = self.tuning.watch_seconds;
         let seconds = seconds + (seconds as f64 * random_unit()) as u64;
         let query = format!(
@@ -385,7 +384,7 @@ impl Worker {
             .watch(connection, &path, self.tuning.silence, whole)
     }
 
-    fn watch(&mut self, mut stream: super::client::WatchStream) -> Duration {
+    fn watch(&mut self, mut stream: WatchStream) -> Duration {
         let start = self.clock.now();
         self.store.heard(start);
         self.healed();
@@ -426,7 +425,8 @@ impl Worker {
             End::Clean | End::Broken => {}
         }
         let lived = now.saturating_duration_since(start);
-        self.machine.ended(&end, lived, now)
+        let ended = Outcome::Ended(&end, lived);
+        self.machine.after(ended, now, random_unit()).delay
     }
 
     /// Takes one line of a watch; how the watch ends, if it does.

@@ -3,9 +3,9 @@
 //! than it may, and a name server that is down holds up nobody but those who need it. If the system refuses the thread, the
 //! name is looked up in the caller's.
 
-use super::cause;
-use super::connection::Interrupt;
-use super::error::Error;
+use super::socket::Interrupt;
+use crate::http::cause;
+use crate::http::error::Error;
 use crate::rt::clock::{Clock, SystemClock};
 use crate::rt::thread;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -26,7 +26,7 @@ const LOOK_UP: Duration = Duration::from_millis(200);
 
 /// Looks names up; shared by all clients of a receiver.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Resolver(Arc<Shared>);
+pub struct Resolver(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -58,7 +58,7 @@ impl Lookup {
 
 impl Resolver {
     /// The addresses of a host, in the order to try them.
-    pub(super) fn resolve(
+    pub(in crate::http) fn resolve(
         &self,
         host: &str,
         port: u16,

@@ -1,6 +1,6 @@
 //! Reading a list: item by item, in bounds, and only if it is a list of the kind that was asked for.
 
-use super::types::kind::Kind;
+use crate::kube::types::kind::Kind;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;

@@ -1,10 +1,6 @@
 //! The command line: every flag is defined once, with its help text and what it sets. Nothing is read or started here.
 
-mod flags;
-
-pub(crate) use flags::compression;
-
-use flags::{FLAGS, GENERATE, Group, RUN};
+use crate::flags::{FLAGS, GENERATE, Group, RUN};
 use log::LevelFilter;
 use prometheus_operator_receiver::exporters::Compression;
 use prometheus_operator_receiver::kube::types::meta::LabelSelector;

@@ -3,16 +3,16 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr)] // this is where they belong
 
-mod check;
 mod cli;
-mod generate;
+mod commands;
+mod flags;
 mod logging;
-mod otlp;
-mod run;
+mod otlp_env;
 mod selector;
 mod signal;
 
 use cli::Command;
+use commands::{check, generate, run};
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 

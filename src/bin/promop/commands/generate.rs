@@ -1,8 +1,8 @@
 //! `promop generate`: what prometheus-operator would write for the monitors in files (manual::decisions, 15).
 
-use crate::check::read;
+use super::check::read;
+use super::run;
 use crate::cli::Args;
-use crate::run;
 use crate::{Exit, print};
 use prometheus_operator_receiver::config::{self, Loader};
 use prometheus_operator_receiver::kube::folder::{find_files, read_text};

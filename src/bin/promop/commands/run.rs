@@ -3,7 +3,7 @@
 use crate::Exit;
 use crate::cli::{Args, Output};
 use crate::signal::{Event, Events};
-use crate::{logging, otlp};
+use crate::{logging, otlp_env};
 use crossbeam_channel::Sender;
 use log::{error, info, warn};
 use prometheus_operator_receiver::exporters::{Format, Lines, OtlpHttp};
@@ -47,7 +47,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
         Output::StdoutText => builder.exporter(lines(Format::Readable)),
         Output::StdoutJson => builder.exporter(lines(Format::OtlpJson)),
         Output::Otlp => {
-            let (settings, ignored) = otlp::settings(args, &|name| environment.get(name).cloned())?;
+            let (settings, ignored) =
+                otlp_env::settings(args, &|name| environment.get(name).cloned())?;
             for part in ignored {
                 warn!("ignored: {part}");
             }

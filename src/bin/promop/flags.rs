@@ -1,6 +1,6 @@
 //! All flags, and what their values may be.
 
-use super::{Args, Output};
+use crate::cli::{Args, Output};
 use crate::selector;
 use log::LevelFilter;
 use prometheus_operator_receiver::exporters::Compression;
@@ -9,17 +9,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// One flag: its name, the placeholder of its value (empty: a switch), its help, and what it does.
-pub(super) struct Flag {
-    pub(super) group: Group,
-    pub(super) name: &'static str,
-    pub(super) value: &'static str,
-    pub(super) help: &'static str,
-    pub(super) set: fn(&mut Args, String) -> Result<(), String>,
+pub(crate) struct Flag {
+    pub(crate) group: Group,
+    pub(crate) name: &'static str,
+    pub(crate) value: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) set: fn(&mut Args, String) -> Result<(), String>,
 }
 
 /// Flags that belong together in the help, and to the same commands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Group {
+pub(crate) enum Group {
     Settings,
     Source,
     Selection,
@@ -28,7 +28,7 @@ pub(super) enum Group {
 }
 
 impl Group {
-    pub(super) fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Settings => "Settings",
             Self::Source => "From where",
@@ -39,15 +39,15 @@ impl Group {
     }
 }
 
-pub(super) const RUN: &[Group] = &[
+pub(crate) const RUN: &[Group] = &[
     Group::Source,
     Group::Selection,
     Group::Output,
     Group::Settings,
 ];
-pub(super) const GENERATE: &[Group] = &[Group::Generate, Group::Selection, Group::Settings];
+pub(crate) const GENERATE: &[Group] = &[Group::Generate, Group::Selection, Group::Settings];
 
-pub(super) const FLAGS: &[Flag] = &[
+pub(crate) const FLAGS: &[Flag] = &[
     Flag {
         group: Group::Source,
         name: "kubeconfig",

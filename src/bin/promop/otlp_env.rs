@@ -1,7 +1,8 @@
 //! The OTLP output as flags and the environment describe it (OpenTelemetry: specification/protocol/exporter.md).
 //! A flag wins over `OTEL_EXPORTER_OTLP_METRICS_X`, that over `OTEL_EXPORTER_OTLP_X`; an empty variable is unset.
 
-use crate::cli::{Args, compression};
+use crate::cli::Args;
+use crate::flags::compression;
 use percent_encoding::percent_decode_str;
 use prometheus_operator_receiver::exporters::{OtlpHttpSettings, check_url};
 use prometheus_operator_receiver::http::config::Secret;

@@ -1,5 +1,6 @@
 //! How to reach an API server: values, read from a pod's mounted files or from kubeconfig files ([`super::kubeconfig`]).
 
+use super::DEFAULT_NAMESPACE;
 use crate::http::config::{Secret, Tls};
 use crate::rt::files::reason;
 use std::fmt;
@@ -124,7 +125,7 @@ impl Config {
             auth: Auth::TokenFile(token),
             proxy: Secret::default(),
             namespace: if namespace.is_empty() {
-                "default".to_owned()
+                DEFAULT_NAMESPACE.to_owned()
             } else {
                 namespace.to_owned()
             },

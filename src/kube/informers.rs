@@ -1,6 +1,7 @@
 //! Shared stores by kind, namespace and field selector: started when somebody subscribes, kept over swaps of the
 //! configuration, closed after a while when nobody does (VictoriaMetrics: lib/promscrape/discovery/kubernetes/api_watcher.go).
 
+use super::DEFAULT_NAMESPACE;
 use super::client::Client;
 use super::error::Error;
 use super::folder::{Folder, FolderProblem};
@@ -295,7 +296,7 @@ impl Informers {
     pub fn own_namespace(&self) -> String {
         match &self.0.shared.feed {
             Feed::Api(client) => client.namespace().to_owned(),
-            Feed::Folder(_) => "default".to_owned(),
+            Feed::Folder(_) => DEFAULT_NAMESPACE.to_owned(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! kubeconfig files: merged as client-go does it (tools/clientcmd/loader.go, client_config.go), then reduced to the
 //! cluster and user of one context. What cannot be honoured is an error, never ignored.
 
+use super::DEFAULT_NAMESPACE;
 use super::config::{Auth, Config, ConfigError, Exec, read};
 use super::decode::decode;
 use crate::http::config::{Secret, Tls};
@@ -292,7 +293,7 @@ fn build(
         auth: auth_of(cluster, user, context)?,
         proxy: Secret::new(proxy.as_str()),
         namespace: if context.namespace.is_empty() {
-            "default".to_owned()
+            DEFAULT_NAMESPACE.to_owned()
         } else {
             context.namespace.clone()
         },

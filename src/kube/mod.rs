@@ -23,3 +23,6 @@ pub use folder::FolderProblem;
 pub use informers::{Informers, Scope, Source, Subscription};
 pub use list::ListLimits;
 pub use reflector::Tuning;
+
+/// The namespace of whoever names none (apimachinery: metav1.NamespaceDefault).
+pub const DEFAULT_NAMESPACE: &str = "default";

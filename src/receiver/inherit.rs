@@ -2,7 +2,8 @@
 //! has no counterpart here. What is generated from it is decided elsewhere ([`super::prepare`]).
 
 use super::parts;
-use super::settings::{Environment, Settings};
+use super::resolved::Resolved;
+use super::settings::Environment;
 use crate::kube::informers::{Health, Informers, SubscribeError, Subscription};
 use crate::kube::store::Trouble;
 use crate::kube::types::kind::Kind;
@@ -115,22 +116,22 @@ impl Inherited {
         })
     }
 
-    /// What the object says now, for a receiver; fields that `settings` name replace its own.
+    /// What the object says now, for a receiver; fields that the settings give replace its own.
     pub(super) fn settings(
         &mut self,
-        settings: &Settings,
+        resolved: &Resolved,
         environment: &Environment,
     ) -> Result<operator::Settings, Nothing> {
         let object = self.object()?;
         let unusable =
             |error: operator::Error| Nothing::Unusable(format!("{}: {error}", self.from));
-        let (inherited, left) = settings.inherited(object).map_err(unusable)?;
-        let inherited = parts::for_run(inherited, settings.shard, environment).map_err(unusable)?;
+        let (inherited, left) = resolved.given.inherited(object).map_err(unusable)?;
+        let inherited = parts::for_run(inherited, resolved.shard, environment).map_err(unusable)?;
         let (shaping, other): (Vec<_>, Vec<_>) = left.iter().partition(|left| left.shapes_scraping);
         let shaping = shaping
             .iter()
             .map(|left| format!("not carried over: {left}"));
-        let shard = parts::shard_problem(&inherited, settings.shard, environment);
+        let shard = parts::shard_problem(&inherited, resolved.shard, environment);
         let shard = shard.map(|problem| format!("no target is ours: {problem}"));
         let other: Vec<_> = other.iter().map(ToString::to_string).collect();
         self.remark(shaping.chain(shard).collect(), other.join(", "));

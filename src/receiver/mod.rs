@@ -11,6 +11,7 @@ mod last_good;
 mod monitors;
 mod parts;
 mod prepare;
+mod resolved;
 mod settings;
 mod start;
 mod status;
@@ -20,6 +21,7 @@ mod vetting;
 
 pub use error::{Error, ErrorKind};
 pub use inherit::Inherit;
+pub use resolved::Resolved;
 pub use settings::{Environment, Settings, Source};
 pub use start::{Receiver, ReceiverBuilder, Report, Running};
 pub use status::Status;

@@ -2,6 +2,7 @@
 //! what HTTP clients need.
 
 use super::error::{Error, ErrorKind};
+use super::resolved::Resolved;
 use super::settings::{Environment, Settings, Source};
 use super::start::{USER_AGENT, system};
 use crate::config;
@@ -16,14 +17,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where monitors come from; none if Kubernetes is not wanted. `own` in the list of namespaces gets its meaning.
-pub(super) fn informers(
-    settings: &mut Settings,
+/// Where monitors come from, and the namespace that is ours there; none if Kubernetes is not wanted.
+pub(super) fn source(
+    source: &Source,
     environment: &Environment,
     roots: &Arc<tls::Shared>,
     clock: &Arc<dyn Clock>,
-) -> Result<Option<Informers>, Error> {
-    let (source, own) = match &settings.source {
+) -> Result<Option<(kube::Source, String)>, Error> {
+    let found = match source {
         Source::None => return Ok(None),
         Source::Folder(path) => {
             std::fs::read_dir(path).map_err(|error| {
@@ -34,7 +35,7 @@ pub(super) fn informers(
             })?;
             (
                 kube::Source::Folder(path.clone()),
-                FOLDER_NAMESPACE.to_owned(),
+                kube::DEFAULT_NAMESPACE.to_owned(),
             )
         }
         Source::Cluster => cluster(None, None, environment, roots, clock)?,
@@ -46,9 +47,15 @@ pub(super) fn informers(
             clock,
         )?,
     };
-    for namespace in settings.namespaces.iter_mut().filter(|name| *name == OWN) {
-        namespace.clone_from(&own);
-    }
+    Ok(Some(found))
+}
+
+/// Watches of what is in scope.
+pub(super) fn informers(
+    source: kube::Source,
+    settings: &Resolved,
+    clock: &Arc<dyn Clock>,
+) -> Result<Informers, Error> {
     let scope = if settings.namespaces.is_empty() {
         kube::Scope::All {
             deny: settings.deny_namespaces.clone(),
@@ -57,7 +64,6 @@ pub(super) fn informers(
         kube::Scope::Namespaces(settings.namespaces.clone())
     };
     Informers::start(source, scope, Tuning::default(), Arc::clone(clock))
-        .map(Some)
         .map_err(|error| system("watches", error))
 }
 
@@ -255,9 +261,3 @@ pub(super) fn instance(environment: &Environment) -> String {
     let found = names.filter_map(|name| environment.get(name)).next();
     found.unwrap_or("promop").to_owned()
 }
-
-/// In the list of namespaces: the one that is ours.
-const OWN: &str = "own";
-
-/// The namespace of whoever works with a folder.
-const FOLDER_NAMESPACE: &str = "default";

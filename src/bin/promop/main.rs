@@ -9,6 +9,7 @@ mod flags;
 mod logging;
 mod otlp_env;
 mod selector;
+mod settings;
 mod signal;
 
 use cli::Command;

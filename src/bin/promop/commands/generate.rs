@@ -3,7 +3,7 @@
 use super::check::read;
 use super::run;
 use crate::cli::Args;
-use crate::{Exit, print};
+use crate::{Exit, print, settings};
 use prometheus_operator_receiver::config::{self, Loader};
 use prometheus_operator_receiver::kube::folder::{find_files, read_text};
 use prometheus_operator_receiver::kube::manifest::{self, Object};
@@ -12,6 +12,7 @@ use prometheus_operator_receiver::operator::{self, Assets, Generated, Settings, 
 use prometheus_operator_receiver::receiver::{self, Environment};
 use prometheus_operator_receiver::rt::files::MemoryFiles;
 use prometheus_operator_receiver::wire::yaml::documents;
+use serde_json::Value;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -21,9 +22,28 @@ use std::path::Path;
 /// The input cannot be read, or the settings do not allow a configuration.
 pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
     let mut input = read_input(args.input.as_deref().ok_or("no input")?)?;
-    let ours = run::settings(args)?;
-    let settings = settings(args, &ours, &input.others)?;
-    let generated = generated(args, &mut input, &settings)?;
+    let given = settings::settings(args)?;
+    let object = inherited(wanted(args, &given).as_deref(), &input.others)?;
+    let own_namespace = object.map_or_else(
+        || Settings::default().namespace,
+        |object| object.namespace().to_owned(),
+    );
+    // Without --expand the text is the same in every environment.
+    let variables = args.expand.then(run::environment);
+    let environment = Environment::new(variables.unwrap_or_default());
+    let ours = given
+        .resolve(&environment, &own_namespace)
+        .map_err(|err| settings::problem(args, &err))?;
+    let settings = match object {
+        Some(object) => carried_over(object, &ours.given)?,
+        None => ours.generator.clone(),
+    };
+    input.snapshot.complete_namespaces(&settings.namespace);
+    input
+        .snapshot
+        .restrict(&ours.namespaces, &ours.deny_namespaces);
+    let generated = operator::generate(&input.snapshot, &input.assets, &settings)
+        .map_err(|err| err.to_string())?;
     let rejected = generated.rejected.iter();
     let complaints = &mut input.complaints;
     complaints.extend(rejected.map(|rejection| format!("rejected {rejection}")));
@@ -38,7 +58,7 @@ pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
         eprintln!("promop: {complaint}");
     }
     if args.expand {
-        let pod = ours.pod_environment(&settings, &Environment::new(run::environment()));
+        let pod = ours.pod_environment(&settings, &environment);
         let pod = pod.map_err(|err| format!("{err:#}"))?;
         let env = |name: &str| pod.get(name).cloned();
         print(&expand::expand(&generated.document(), &env))?;
@@ -105,26 +125,23 @@ impl Input {
     }
 }
 
-/// What the chosen object says, else the defaults; flags and the settings file win.
-fn settings(
-    args: &Args,
-    ours: &receiver::Settings,
-    objects: &[Object],
-) -> Result<Settings, String> {
-    let in_file = ours.inherit.as_ref().map(ToString::to_string);
-    let settings = match inherited(args.inherit.as_deref().or(in_file.as_deref()), objects)? {
-        Some(object) => {
-            let (kind, namespace, name) = (object.kind(), object.namespace(), object.name());
-            eprintln!("promop: settings inherited from {kind} {namespace}/{name}");
-            let inherited = ours.inherited(object.value.clone());
-            let (settings, left) = inherited.map_err(|err| err.to_string())?;
-            for field in left {
-                eprintln!("promop: not carried over: {field}");
-            }
-            settings
-        }
-        None => ours.prometheus.clone(),
-    };
+/// The object that flag or settings file name; `none` only by the flag.
+fn wanted(args: &Args, given: &receiver::Settings) -> Option<String> {
+    if args.overrides.get("inherit") == Some(&Value::Null) {
+        return Some("none".to_owned());
+    }
+    given.inherit.as_ref().map(ToString::to_string)
+}
+
+/// The settings of the chosen object, with the fields that are given in their place.
+fn carried_over(object: &Object, given: &receiver::Settings) -> Result<Settings, String> {
+    let (kind, namespace, name) = (object.kind(), object.namespace(), object.name());
+    eprintln!("promop: settings inherited from {kind} {namespace}/{name}");
+    let inherited = given.inherited(object.value.clone());
+    let (settings, left) = inherited.map_err(|err| err.to_string())?;
+    for field in left {
+        eprintln!("promop: not carried over: {field}");
+    }
     Ok(settings)
 }
 
@@ -167,25 +184,6 @@ fn inherited<'a>(
                 })
         }
     }
-}
-
-fn generated(args: &Args, input: &mut Input, settings: &Settings) -> Result<Generated, String> {
-    let Input {
-        snapshot, assets, ..
-    } = input;
-    snapshot.complete_namespaces(&settings.namespace);
-    let own = |names: &[String]| -> Vec<String> {
-        let real = names.iter().map(|name| {
-            if name == "own" {
-                &settings.namespace
-            } else {
-                name
-            }
-        });
-        real.cloned().collect()
-    };
-    snapshot.restrict(&own(&args.namespaces), &own(&args.deny_namespaces));
-    operator::generate(snapshot, assets, settings).map_err(|err| err.to_string())
 }
 
 /// What of the text Prometheus would not load, said as `run` says it. It is written nonetheless: upstream writes it, too.

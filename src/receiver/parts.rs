@@ -4,7 +4,8 @@
 use super::error::{Error, ErrorKind};
 use super::resolved::Resolved;
 use super::settings::{Environment, Settings, Source};
-use super::start::{USER_AGENT, system};
+use super::start::system;
+use crate::USER_AGENT;
 use crate::config;
 use crate::http::client::Surroundings;
 use crate::http::{proxy, tls};
@@ -185,7 +186,7 @@ pub(super) fn pod_environment(
     let shard = shard
         .or_else(|| ordinal(generator, environment))
         .unwrap_or(0);
-    let mut values = operator::expand::pod_environment(generator, shard, 0);
+    let mut values = generator.pod_environment(shard, 0);
     for name in ["POD_NAME", "NODE_NAME"] {
         let value = environment.get(name).map(str::to_owned);
         values.extend(value.map(|value| (name.to_owned(), value)));

@@ -8,6 +8,8 @@ use crate::model::bounds::Bounds;
 use crate::model::nearest::nearest;
 use crate::monitoring;
 use crate::operator::{self, NotCarriedOver};
+use crate::pipeline::PipelineSettings;
+use crate::scrape::manager::PoolSettings;
 use crate::wire::yaml;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -110,8 +112,8 @@ impl Default for Settings {
             last_good_max_age: Duration::from_secs(3600),
             asset_refresh: Duration::from_secs(60),
             events: false,
-            max_workers: 1024,
-            queue_bytes: 64 << 20,
+            max_workers: PoolSettings::default().max_workers,
+            queue_bytes: PipelineSettings::default().queue_bytes,
             min_scrape_interval: bounds.min_interval,
             max_page_bytes: bounds.page,
             max_label_bytes: bounds.label_value,

@@ -43,9 +43,6 @@ const LAST_GRACE: Duration = Duration::from_secs(2);
 /// Longer deadlines are no different, and must not overflow a time.
 const MOST_PATIENT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The name of promop in requests that it sends.
-pub(super) const USER_AGENT: &str = concat!("promop/", env!("CARGO_PKG_VERSION"));
-
 /// Reads monitors, scrapes what they describe, hands metrics on. Made by [`Receiver::builder`].
 #[derive(Debug)]
 pub struct Receiver;

@@ -20,8 +20,7 @@ mod telemetry;
 mod vetting;
 
 pub use error::{Error, ErrorKind};
-pub use inherit::Inherit;
 pub use resolved::Resolved;
-pub use settings::{Environment, Settings, Source};
+pub use settings::{Environment, Inherit, Settings, Source};
 pub use start::{Receiver, ReceiverBuilder, Report, Running};
 pub use status::Status;

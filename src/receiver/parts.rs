@@ -1,10 +1,8 @@
 //! What a receiver is made of, from its settings and the environment: the way to the cluster, the generator's settings,
 //! what HTTP clients need.
 
-use super::error::{Error, ErrorKind};
-use super::resolved::Resolved;
+use super::error::{Error, ErrorKind, system};
 use super::settings::{Environment, Settings, Source};
-use super::start::system;
 use crate::USER_AGENT;
 use crate::config;
 use crate::http::client::Surroundings;
@@ -54,16 +52,9 @@ pub(super) fn source(
 /// Watches of what is in scope.
 pub(super) fn informers(
     source: kube::Source,
-    settings: &Resolved,
+    scope: kube::Scope,
     clock: &Arc<dyn Clock>,
 ) -> Result<Informers, Error> {
-    let scope = if settings.namespaces.is_empty() {
-        kube::Scope::All {
-            deny: settings.deny_namespaces.clone(),
-        }
-    } else {
-        kube::Scope::Namespaces(settings.namespaces.clone())
-    };
     Informers::start(source, scope, Tuning::default(), Arc::clone(clock))
         .map_err(|error| system("watches", error))
 }

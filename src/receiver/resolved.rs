@@ -4,6 +4,7 @@
 use super::error::{Error, ErrorKind};
 use super::parts;
 use super::settings::{Environment, Settings};
+use crate::kube::Scope;
 use crate::operator;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -72,6 +73,17 @@ impl Resolved {
             return Err(Error::new(ErrorKind::Settings, problem));
         }
         Ok(Self { generator, ..self })
+    }
+
+    /// Which namespaces are watched.
+    pub(super) fn scope(&self) -> Scope {
+        if self.namespaces.is_empty() {
+            Scope::All {
+                deny: self.deny_namespaces.clone(),
+            }
+        } else {
+            Scope::Namespaces(self.namespaces.clone())
+        }
     }
 
     /// The variables that stand in the generated text as `$(NAME)`, for the pod of our shard: that of these settings, else

@@ -2,12 +2,11 @@
 //! Prometheus configuration.
 
 use super::error::{Error, ErrorKind};
-use super::inherit::Inherit;
 use super::vetting;
 use crate::model::bounds::Bounds;
 use crate::model::nearest::nearest;
 use crate::monitoring;
-use crate::operator::{self, NotCarriedOver};
+use crate::operator::{self, NotCarriedOver, Workload};
 use crate::pipeline::PipelineSettings;
 use crate::scrape::manager::PoolSettings;
 use crate::wire::yaml;
@@ -15,8 +14,10 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Everything that can be set. The default needs no cluster-side preparation but read access:
@@ -93,6 +94,60 @@ pub enum Source {
     Folder(PathBuf),
     /// No monitors at all: only additional scrape configs.
     None,
+}
+
+/// The object that settings are inherited from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inherit {
+    /// Its kind.
+    pub workload: Workload,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// As flags and the settings file write it.
+impl fmt::Display for Inherit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.workload.to_string().to_ascii_lowercase();
+        write!(f, "{kind}/{}/{}", self.namespace, self.name)
+    }
+}
+
+impl FromStr for Inherit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("{text:?} is neither prometheus/NAMESPACE/NAME nor prometheusagent/…");
+        let mut parts = text.split('/');
+        let (Some(kind), Some(namespace), Some(name), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong());
+        };
+        let workload = match kind.to_ascii_lowercase().as_str() {
+            "prometheus" => Workload::Prometheus,
+            "prometheusagent" => Workload::PrometheusAgent,
+            _ => return Err(wrong()),
+        };
+        if namespace.is_empty() || name.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Self {
+            workload,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Inherit {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(D::Error::custom)
+    }
 }
 
 impl Default for Settings {
@@ -326,5 +381,24 @@ mod tests {
         }
         let fine = "webListenAddress: null\nprometheus:\nsource: none\nadditionalScrapeConfigs: a";
         assert_eq!(Settings::from_yaml(fine).unwrap().web_listen_address, None);
+    }
+
+    #[track_caller]
+    fn check_inherit(text: &str, good: bool) {
+        let parsed = text.parse::<Inherit>();
+        assert_eq!(parsed.is_ok(), good, "{parsed:?}");
+        if let Ok(inherit) = parsed {
+            assert_eq!(inherit.to_string(), text.to_ascii_lowercase());
+        }
+    }
+
+    #[test]
+    fn objects_are_named_by_kind_namespace_and_name() {
+        check_inherit("prometheus/monitoring/k8s", true);
+        check_inherit("PrometheusAgent/monitoring/k8s", true);
+        check_inherit("alertmanager/monitoring/main", false);
+        check_inherit("prometheus/k8s", false);
+        check_inherit("prometheus//k8s", false);
+        check_inherit("prometheus/monitoring/k8s/x", false);
     }
 }

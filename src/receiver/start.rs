@@ -1,7 +1,7 @@
 //! Starting and stopping: who is started before whom, and ended in the opposite order.
 
 use super::admin::{self, View};
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, system};
 use super::events::{self, Recorder};
 use super::inherit::Inherited;
 use super::monitors::{Monitors, Scope};
@@ -125,7 +125,7 @@ impl ReceiverBuilder {
             check_frame(&resolved.generator, &environment)?;
         }
         let informers = source
-            .map(|(source, _)| informers(source, &resolved, &clock))
+            .map(|(source, _)| informers(source, resolved.scope(), &clock))
             .transpose()?;
         let listener = settings.web_listen_address.map(listen).transpose()?;
         let pipeline = pipeline(settings, exporters, consumers, &clock)?;
@@ -423,14 +423,6 @@ impl Drop for Running {
             info!("{report}");
         }
     }
-}
-
-pub(super) fn system(what: &str, error: io::Error) -> Error {
-    Error::with(
-        ErrorKind::System,
-        format!("{what} cannot be started"),
-        error,
-    )
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {

@@ -243,7 +243,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         group: Group::Output,
         name: "otlp-endpoint",
         value: "URL",
-        help: "OTLP/HTTP endpoint; /v1/metrics is added to its path [default: http://localhost:4318]",
+        help: "OTLP/HTTP endpoint; /v1/metrics is added to its path [default: OTEL_EXPORTER_OTLP_ENDPOINT, then http://localhost:4318]",
         sets: Argument(|args, value| set(&mut args.otlp_endpoint, Ok(Some(value.to_owned())))),
     },
     Flag {
@@ -257,7 +257,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         group: Group::Output,
         name: "otlp-compression",
         value: "KIND",
-        help: "gzip or none [default: gzip]",
+        help: "gzip or none [default: OTEL_EXPORTER_OTLP_COMPRESSION, then gzip]",
         sets: Argument(|args, value| set(&mut args.otlp_compression, compression(value).map(Some))),
     },
     Flag {

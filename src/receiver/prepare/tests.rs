@@ -34,7 +34,7 @@ impl Rig {
         let (source, own) = source.unwrap().unwrap();
         let resolved = settings.resolve(&environment, &own).unwrap();
         let resolved = resolved.for_run(&environment).unwrap();
-        let informers = parts::informers(source, &resolved, &clock).unwrap();
+        let informers = parts::informers(source, resolved.scope(), &clock).unwrap();
         let discovery = Manager::start(crate::discovery::Surroundings {
             informers: Some(informers.clone()),
             http: surroundings.clone(),

@@ -283,7 +283,7 @@ fn wrong(error: String) -> Error {
     Error::new(ErrorKind::Settings, error)
 }
 
-/// What the environment of the process says, handed in by the program: the library reads none itself.
+/// The environment of the process, handed in by the program: the library reads none itself.
 #[derive(Debug, Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 

@@ -1,6 +1,7 @@
 //! The command line: commands, and flags by the table of [`crate::flags`]. Nothing is read or started here.
 
 use crate::flags::{EXCLUSIVE, FLAGS, GENERATE, Group, RUN};
+use crate::input::Input;
 use log::LevelFilter;
 use prometheus_operator_receiver::exporters::Compression;
 use prometheus_operator_receiver::model::nearest::nearest;
@@ -17,7 +18,7 @@ pub(crate) enum Command {
     /// Print the configuration that would be scraped.
     Generate(Box<Args>),
     /// Load a Prometheus configuration: a file, or `-` for standard input.
-    Check(PathBuf),
+    Check(Input),
     /// Print the version.
     Version,
     /// Print this text.
@@ -27,8 +28,8 @@ pub(crate) enum Command {
 /// Flags as given: what is not given comes from the environment, the settings file or the defaults.
 #[derive(Debug, Default)]
 pub(crate) struct Args {
-    /// What stands without a flag: the folder, the file, or `-`.
-    pub(crate) input: Option<PathBuf>,
+    /// What stands without a flag.
+    pub(crate) input: Option<Input>,
     pub(crate) settings_file: Option<PathBuf>,
     /// What flags set, by the key of the setting.
     pub(crate) overrides: BTreeMap<&'static str, Value>,
@@ -107,7 +108,7 @@ pub(crate) fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Com
         "run" => match flags_of(rest, RUN)? {
             Args {
                 input: Some(input), ..
-            } => Err(format!("unexpected argument {}", input.display())),
+            } => Err(format!("unexpected argument {input}")),
             args => Ok(Command::Run(Box::new(args))),
         },
         "generate" => match flags_of(rest, GENERATE)? {
@@ -272,8 +273,11 @@ mod tests {
             panic!("not generate");
         };
         assert!(generate.expand);
-        assert_eq!(generate.input, Some(PathBuf::from("dir")));
-        assert!(matches!(parsed("check -"), Ok(Command::Check(_))));
+        assert_eq!(generate.input, Some(Input::Path("dir".into())));
+        assert!(matches!(
+            parsed("check -"),
+            Ok(Command::Check(Input::Stdin))
+        ));
         assert!(matches!(parsed("version"), Ok(Command::Version)));
         assert!(matches!(parsed("--version"), Ok(Command::Version)));
         for line in [

@@ -8,7 +8,7 @@ use prometheus_operator_receiver::exporters::{OtlpHttpSettings, check_url};
 use prometheus_operator_receiver::http::config::Secret;
 use std::time::Duration;
 
-/// Where OTLP goes when nobody says it: the collector beside us.
+/// Where OTLP goes by default: the collector beside us.
 const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
 /// `0` means no limit; queues need one nevertheless.
 const NO_LIMIT: Duration = Duration::from_secs(3600);

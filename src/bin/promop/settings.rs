@@ -11,7 +11,7 @@ use std::io;
 ///
 /// # Errors
 /// A file cannot be read, a field is unknown or has a value that is not possible.
-pub(crate) fn settings(args: &Args) -> Result<Settings, String> {
+pub(crate) fn given(args: &Args) -> Result<Settings, String> {
     let mut fields = match &args.settings_file {
         Some(path) => {
             let text = std::fs::read_to_string(path)
@@ -98,7 +98,7 @@ mod tests {
 
     fn settings_of(line: &str) -> Result<Settings, String> {
         match parse_args(line.split_whitespace().map(OsString::from)) {
-            Ok(Command::Run(args)) => settings(&args),
+            Ok(Command::Run(args)) => given(&args),
             other => panic!("{other:?}"),
         }
     }

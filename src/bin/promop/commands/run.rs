@@ -2,9 +2,8 @@
 
 use crate::Exit;
 use crate::cli::{Args, Output};
-use crate::settings::{problem, settings};
 use crate::signal::{Event, Events};
-use crate::{logging, otlp_env};
+use crate::{logging, otlp_env, settings};
 use crossbeam_channel::Sender;
 use log::{error, info, warn};
 use prometheus_operator_receiver::exporters::{Format, Lines, OtlpHttp};
@@ -30,12 +29,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
         args.log_level,
         environment.get("RUST_LOG").map(String::as_str),
     );
-    let settings = settings(args)?;
-    let is_cluster_of_default = settings.source == Source::Cluster;
-    let deadline = settings.shutdown_timeout;
+    let given = settings::given(args)?;
+    let is_cluster_of_default = given.source == Source::Cluster;
+    let deadline = given.shutdown_timeout;
     let events = Events::catch(deadline.saturating_add(LAST_RESORT))
         .map_err(|err| format!("signals cannot be caught: {err}"))?;
-    let builder = Receiver::builder(settings).environment(environment.clone());
+    let builder = Receiver::builder(given).environment(environment.clone());
     let lines = |format| {
         Lines::new(
             "stdout",
@@ -64,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
         ErrorKind::Kubernetes if is_cluster_of_default => {
             format!("{err:#}; try --kubeconfig FILE, or --from-dir scripts/demo")
         }
-        _ => problem(args, &err),
+        _ => settings::problem(args, &err),
     })?;
     let admin = running
         .admin_address()
@@ -80,9 +79,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
             break event;
         }
         info!("SIGHUP: reading files again");
-        let read = self::settings(args).and_then(|settings| {
-            let reloaded = running.reload_with(settings);
-            reloaded.map_err(|err| problem(args, &err))
+        let read = settings::given(args).and_then(|given| {
+            let reloaded = running.reload_with(given);
+            reloaded.map_err(|err| settings::problem(args, &err))
         });
         if let Err(err) = read {
             error!("settings not read again, the old ones hold err={err:?}");
@@ -102,7 +101,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, String> {
     Ok(Exit::Failure)
 }
 
-/// The standard output. When whoever read it has gone, as `head` does, the program is done, and nothing is lost.
+/// The standard output. When its reader has ended, as `head` does, the program is done, and nothing is lost.
 struct Stdout(Sender<Event>);
 
 impl Stdout {

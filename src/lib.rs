@@ -76,6 +76,9 @@ pub mod exporters;
 #[doc(hidden)]
 pub mod receiver;
 
+/// The name of promop in requests that it sends.
+pub(crate) const USER_AGENT: &str = concat!("promop/", env!("CARGO_PKG_VERSION"));
+
 pub use pdata::ConsumeError;
 pub use pipeline::{Encoder, EncoderFactory, ExportError, Exporter, Payload, PayloadSink};
 pub use receiver::{

@@ -98,7 +98,7 @@ impl OtlpHttp {
             tls: tls::client_config(&settings.tls, files, &tls::SharedRoots::default())?,
             server_name: settings.tls.server_name.clone(),
             proxy: None,
-            user_agent: concat!("promop/", env!("CARGO_PKG_VERSION")).into(),
+            user_agent: crate::USER_AGENT.into(),
             connect_timeout: settings.timeout,
             response_timeout: Some(settings.timeout),
             read_timeout: Some(settings.timeout),

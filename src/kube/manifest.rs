@@ -1,6 +1,7 @@
 //! Kubernetes objects from texts: YAML with several documents, JSON, `List` objects unpacked. Which files are read is
 //! decided by the caller.
 
+use super::DEFAULT_NAMESPACE;
 use super::types::kind::Kind;
 use crate::wire::yaml::documents::{Document, documents};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -114,7 +115,7 @@ fn complete(object: &mut Value) {
         && text_at(object, "/metadata/namespace").is_empty()
         && let Some(Value::Object(metadata)) = object.get_mut("metadata")
     {
-        metadata.insert("namespace".to_owned(), Value::from("default"));
+        metadata.insert("namespace".to_owned(), Value::from(DEFAULT_NAMESPACE));
     }
 }
 

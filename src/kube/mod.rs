@@ -19,3 +19,6 @@ pub use watch::reflector::Tuning;
 pub use watch::scope::{Scope, SubscribeError};
 pub use watch::store;
 pub use watch::store_key::WatchHealth;
+
+/// The namespace of whoever names none (apimachinery: metav1.NamespaceDefault).
+pub const DEFAULT_NAMESPACE: &str = "default";

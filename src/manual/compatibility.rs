@@ -132,6 +132,6 @@
 //!
 //! # Not yet
 //!
-//! - SIGHUP reads the settings file again, but `source`, `inherit`, `events`, the namespaces, the admin server's address and the
-//!   sizes of pool and queues hold until the next start.
+//! - SIGHUP reads the settings file again, but only `prometheus`, `shard`, `additionalScrapeConfigs`, `monitorFiles`,
+//!   `lastGoodMaxAge` and `assetRefresh` apply at once. The others hold until the next start; the log names those that changed.
 //! - Outputs other than OTLP over HTTP and standard output.

@@ -1,8 +1,7 @@
-//! `$(NAME)` in generated text, as upstream's config-reloader container replaces it before Prometheus reads the file:
-//! in the whole text, user's strings included. A running receiver doesn't do this (see [`super::Placeholders`]);
-//! `promop generate --expand` does.
+//! `$(SHARD)` and its like. Upstream writes variables, which its config-reloader container replaces before Prometheus reads
+//! the file: in the whole text, user's strings included, as `promop generate --expand` does ([`expand`]). A running receiver
+//! writes values at once ([`Placeholders`]). Both have them from [`super::Settings::pod_environment`].
 
-use super::settings::{Settings, Workload};
 use std::collections::BTreeMap;
 
 /// Replaces each `$(NAME)` whose name is known; others stay as they are.
@@ -30,28 +29,26 @@ pub fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
     out
 }
 
-/// The variables that upstream sets in the pod of one shard and replica. In `DaemonSet` mode pod and node are not
-/// predictable; the caller's values go over these.
-pub fn pod_environment(settings: &Settings, shard: u32, replica: u32) -> BTreeMap<String, String> {
-    let prefix = match settings.workload {
-        Workload::Prometheus => "prometheus",
-        Workload::PrometheusAgent => "prom-agent",
-    };
-    let name = &settings.name;
-    let pod = match shard {
-        0 => format!("{prefix}-{name}-{replica}"),
-        shard => format!("{prefix}-{name}-shard-{shard}-{replica}"),
-    };
-    let mut env = BTreeMap::from([
-        ("SHARD".to_owned(), shard.to_string()),
-        ("POD_NAME".to_owned(), pod),
-        ("STATEFULSET_ORDINAL_NUMBER".to_owned(), replica.to_string()),
-    ]);
-    if let Some((zone, position)) = settings.zone_of_shard(shard) {
-        env.insert("TOPOLOGY_ZONE".to_owned(), zone.to_owned());
-        env.insert("INZONE_SHARD".to_owned(), position.to_string());
+/// What is written where upstream writes a variable for its config-reloader to replace. Only what the generator itself
+/// wrote is meant: a monitor's string that looks alike stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Placeholders {
+    values: BTreeMap<String, String>,
+}
+
+impl Placeholders {
+    /// Values by name, such as `SHARD`; a name without one is written as `$(NAME)`.
+    pub fn new(values: BTreeMap<String, String>) -> Self {
+        Self { values }
     }
-    env
+
+    /// What stands for a variable in the text.
+    pub(super) fn text(&self, name: &str) -> String {
+        self.values
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| format!("$({name})"))
+    }
 }
 
 #[cfg(test)]

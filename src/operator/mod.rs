@@ -27,9 +27,10 @@ mod version;
 
 pub use assets::{Asset, AssetId, AssetKind, Assets};
 pub use carried_over::NotCarriedOver;
+pub use expand::Placeholders;
 pub use generator::Generator;
 pub use origins::{Credential, NamedFile, Origin};
-pub use settings::{Features, MAX_MONITOR_BYTES, Placeholders, Settings, Workload};
+pub use settings::{Features, MAX_MONITOR_BYTES, Settings, Workload};
 pub use snapshot::{Namespace, Snapshot};
 pub use spec::Spec;
 pub use version::Version;

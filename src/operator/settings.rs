@@ -4,9 +4,9 @@
 use super::Error;
 use super::carried_over::{HONOURED, NotCarriedOver, is_honoured, not_carried_over};
 use super::check::check;
+use super::expand::Placeholders;
 use super::spec::Spec;
 use super::version::{self, Version};
-use crate::kube::types::meta::LabelSelector;
 use crate::model::nearest::nearest;
 use crate::model::quote::quoted;
 use crate::model::size;
@@ -47,31 +47,36 @@ pub enum Workload {
 }
 
 impl Default for Settings {
-    /// Without any object: every monitor in every namespace, EndpointSlices, no external labels, the newest version.
     fn default() -> Self {
-        let everything = Some(LabelSelector::default());
+        // That the defaults can be read is tested.
+        Self::of(monitoring::decode(default_fields()).unwrap_or_default())
+    }
+}
+
+/// Without any object: every monitor in every namespace, EndpointSlices, no external labels, the newest version.
+fn default_fields() -> Value {
+    json!({
+        "serviceMonitorSelector": {}, "serviceMonitorNamespaceSelector": {},
+        "podMonitorSelector": {}, "podMonitorNamespaceSelector": {},
+        "serviceDiscoveryRole": "EndpointSlice",
+        "prometheusExternalLabelName": "", "replicaExternalLabelName": "",
+    })
+}
+
+impl Settings {
+    fn of(spec: Spec) -> Self {
+        let workload = Workload::PrometheusAgent;
         Self {
-            workload: Workload::PrometheusAgent,
+            workload,
             namespace: "monitoring".to_owned(),
             name: "promop".to_owned(),
-            spec: Spec {
-                service_monitor_selector: everything.clone(),
-                service_monitor_namespace_selector: everything.clone(),
-                pod_monitor_selector: everything.clone(),
-                pod_monitor_namespace_selector: everything,
-                service_discovery_role: Some("EndpointSlice".to_owned()),
-                prometheus_external_label_name: Some(String::new()),
-                replica_external_label_name: Some(String::new()),
-                ..Spec::default()
-            },
-            features: Features::of(Workload::PrometheusAgent, None),
+            features: Features::of(workload, spec.mode.as_deref()),
+            spec,
             placeholders: Placeholders::default(),
             max_monitor_bytes: MAX_MONITOR_BYTES,
         }
     }
-}
 
-impl Settings {
     /// The settings of [`Settings::default`] with those fields replaced that a settings file names.
     ///
     /// # Errors
@@ -93,13 +98,7 @@ impl Settings {
             let error = format!("{field}: {value}: a number from 0 is expected");
             return Err(Error::new(error));
         }
-        let defaults = json!({
-            "serviceMonitorSelector": {}, "serviceMonitorNamespaceSelector": {},
-            "podMonitorSelector": {}, "podMonitorNamespaceSelector": {},
-            "serviceDiscoveryRole": "EndpointSlice",
-            "prometheusExternalLabelName": "", "replicaExternalLabelName": "",
-        });
-        if let Value::Object(defaults) = defaults {
+        if let Value::Object(defaults) = default_fields() {
             for (field, value) in defaults {
                 fields.entry(field).or_insert(value);
             }
@@ -110,12 +109,7 @@ impl Settings {
             return Err(Error::new(format!("{unknown}: unknown field")));
         }
         check(&spec)?;
-        let features = Features::of(Workload::PrometheusAgent, spec.mode.as_deref());
-        Ok(Self {
-            spec,
-            features,
-            ..Self::default()
-        })
+        Ok(Self::of(spec))
     }
 
     /// What a `Prometheus` or `PrometheusAgent` object says, and which of its fields have no counterpart here.
@@ -204,6 +198,30 @@ impl Settings {
         active.then_some(topology.values.as_slice())
     }
 
+    /// The variables that upstream sets in the pod of one shard and replica. In `DaemonSet` mode pod and node are not
+    /// predictable; the caller's values go over these.
+    pub fn pod_environment(&self, shard: u32, replica: u32) -> BTreeMap<String, String> {
+        let prefix = match self.workload {
+            Workload::Prometheus => "prometheus",
+            Workload::PrometheusAgent => "prom-agent",
+        };
+        let name = &self.name;
+        let pod = match shard {
+            0 => format!("{prefix}-{name}-{replica}"),
+            shard => format!("{prefix}-{name}-shard-{shard}-{replica}"),
+        };
+        let mut env = BTreeMap::from([
+            ("SHARD".to_owned(), shard.to_string()),
+            ("POD_NAME".to_owned(), pod),
+            ("STATEFULSET_ORDINAL_NUMBER".to_owned(), replica.to_string()),
+        ]);
+        if let Some((zone, position)) = self.zone_of_shard(shard) {
+            env.insert("TOPOLOGY_ZONE".to_owned(), zone.to_owned());
+            env.insert("INZONE_SHARD".to_owned(), position.to_string());
+        }
+        env
+    }
+
     /// The zone of a shard and its position within it, if targets are divided by zone.
     pub fn zone_of_shard(&self, shard: u32) -> Option<(&str, u32)> {
         let zones = self.zones()?;
@@ -256,28 +274,6 @@ pub struct Features {
     pub version_checks: bool,
 }
 
-/// What is written where upstream writes a variable for its config-reloader to replace. Only what the generator itself
-/// wrote is meant: a monitor's string that looks alike stays as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Placeholders {
-    values: BTreeMap<String, String>,
-}
-
-impl Placeholders {
-    /// Values by name, such as `SHARD`; a name without one is written as `$(NAME)`.
-    pub fn new(values: BTreeMap<String, String>) -> Self {
-        Self { values }
-    }
-
-    /// What stands for a variable in the text.
-    pub(super) fn text(&self, name: &str) -> String {
-        self.values
-            .get(name)
-            .cloned()
-            .unwrap_or_else(|| format!("$({name})"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +286,12 @@ mod tests {
         want.spec.scrape_interval = Some("10s".to_owned());
         want.spec.shards = Some(3);
         assert_eq!(settings, want);
+        assert_eq!(
+            Settings::from_fields(json!({})).unwrap(),
+            Settings::default()
+        );
+        let role = Settings::default().spec.service_discovery_role;
+        assert_eq!(role.as_deref(), Some("EndpointSlice"));
         assert!(Settings::from_fields(json!({"scrapeIntervall": "10s"})).is_err());
         assert!(Settings::from_fields(json!({"shards": "3"})).is_err());
     }

@@ -39,10 +39,10 @@ pub struct PipelineSettings {
 }
 
 impl Default for PipelineSettings {
-    /// 32 MiB of queue hold a minute of 10 000 points a second. Requests stay far below the 64 MiB that servers accept.
+    /// 64 MiB of queue hold two minutes of 10 000 points a second. Requests stay far below the 64 MiB that servers accept.
     fn default() -> Self {
         Self {
-            queue_bytes: 32 * 1024 * 1024,
+            queue_bytes: 64 * 1024 * 1024,
             request_bytes: 1024 * 1024,
             linger: Duration::from_millis(200),
             retry_first: Duration::from_secs(1),

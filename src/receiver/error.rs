@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 /// What went wrong when a receiver was configured or started. `{:#}` prints the whole chain of causes.
 #[derive(Debug)]
@@ -74,4 +75,13 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
     }
+}
+
+/// The system refused to start something.
+pub(super) fn system(what: &str, error: io::Error) -> Error {
+    Error::with(
+        ErrorKind::System,
+        format!("{what} cannot be started"),
+        error,
+    )
 }

@@ -2,7 +2,8 @@
 //! has no counterpart here. What is generated from it is decided elsewhere ([`super::prepare`]).
 
 use super::parts;
-use super::settings::{Environment, Settings};
+use super::resolved::Resolved;
+use super::settings::{Environment, Inherit};
 use crate::kube::store::Trouble;
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Object};
@@ -10,73 +11,7 @@ use crate::kube::{Informers, SubscribeError, Subscription, WatchHealth};
 use crate::operator::{self, Workload};
 use crossbeam_channel::Sender;
 use log::{info, warn};
-use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Value, json};
-use std::fmt;
-use std::str::FromStr;
-
-/// The object that settings are inherited from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inherit {
-    /// Its kind.
-    pub workload: Workload,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl Inherit {
-    fn kind(&self) -> Kind {
-        match self.workload {
-            Workload::Prometheus => Kind::Prometheus,
-            Workload::PrometheusAgent => Kind::PrometheusAgent,
-        }
-    }
-}
-
-/// As flags and the settings file write it.
-impl fmt::Display for Inherit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.workload.to_string().to_ascii_lowercase();
-        write!(f, "{kind}/{}/{}", self.namespace, self.name)
-    }
-}
-
-impl FromStr for Inherit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("{text:?} is neither prometheus/NAMESPACE/NAME nor prometheusagent/…");
-        let mut parts = text.split('/');
-        let (Some(kind), Some(namespace), Some(name), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(wrong());
-        };
-        let workload = match kind.to_ascii_lowercase().as_str() {
-            "prometheus" => Workload::Prometheus,
-            "prometheusagent" => Workload::PrometheusAgent,
-            _ => return Err(wrong()),
-        };
-        if namespace.is_empty() || name.is_empty() {
-            return Err(wrong());
-        }
-        Ok(Self {
-            workload,
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Inherit {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        text.parse().map_err(D::Error::custom)
-    }
-}
 
 /// The watched object.
 #[derive(Debug)]
@@ -87,6 +22,13 @@ pub(super) struct Inherited {
     remarks: (Vec<String>, String),
     /// The settings that gave a configuration last: they hold as long as newer ones give none.
     pub good: Option<operator::Settings>,
+}
+
+fn kind_of(workload: Workload) -> Kind {
+    match workload {
+        Workload::Prometheus => Kind::Prometheus,
+        Workload::PrometheusAgent => Kind::PrometheusAgent,
+    }
 }
 
 /// Why there are no settings.
@@ -106,7 +48,8 @@ impl Inherited {
     ) -> Result<Self, SubscribeError> {
         let namespace = [from.namespace.clone()];
         let field = format!("metadata.name={}", from.name);
-        let watched = informers.subscribe(from.kind(), &namespace, &field, changed.clone())?;
+        let watched =
+            informers.subscribe(kind_of(from.workload), &namespace, &field, changed.clone())?;
         Ok(Self {
             from: from.clone(),
             watched,
@@ -115,22 +58,22 @@ impl Inherited {
         })
     }
 
-    /// What the object says now, for a receiver; fields that `settings` name replace its own.
+    /// What the object says now, for a receiver; fields that the settings give replace its own.
     pub(super) fn settings(
         &mut self,
-        settings: &Settings,
+        resolved: &Resolved,
         environment: &Environment,
     ) -> Result<operator::Settings, Nothing> {
         let object = self.object()?;
         let unusable =
             |error: operator::Error| Nothing::Unusable(format!("{}: {error}", self.from));
-        let (inherited, left) = settings.inherited(object).map_err(unusable)?;
-        let inherited = parts::for_run(inherited, settings.shard, environment).map_err(unusable)?;
+        let (inherited, left) = resolved.given.inherited(object).map_err(unusable)?;
+        let inherited = parts::for_run(inherited, resolved.shard, environment).map_err(unusable)?;
         let (shaping, other): (Vec<_>, Vec<_>) = left.iter().partition(|left| left.shapes_scraping);
         let shaping = shaping
             .iter()
             .map(|left| format!("not carried over: {left}"));
-        let shard = parts::shard_problem(&inherited, settings.shard, environment);
+        let shard = parts::shard_problem(&inherited, resolved.shard, environment);
         let shard = shard.map(|problem| format!("no target is ours: {problem}"));
         let other: Vec<_> = other.iter().map(ToString::to_string).collect();
         self.remark(shaping.chain(shard).collect(), other.join(", "));
@@ -158,7 +101,7 @@ impl Inherited {
         let is_absent =
             |health: &WatchHealth| matches!(health.status.trouble, Some((Trouble::Absent, ..)));
         if health.iter().any(is_absent) {
-            let (from, why) = (&self.from, self.from.kind().not_installed());
+            let (from, why) = (&self.from, kind_of(self.from.workload).not_installed());
             return Err(Nothing::Unusable(format!("{from} cannot be there: {why}")));
         }
         let undecodable = health.iter().flat_map(|health| &health.status.undecodable);
@@ -185,29 +128,5 @@ impl Inherited {
             );
         }
         self.remarks = remarks;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, good: bool) {
-        let parsed = text.parse::<Inherit>();
-        assert_eq!(parsed.is_ok(), good, "{parsed:?}");
-        if let Ok(inherit) = parsed {
-            assert_eq!(inherit.to_string(), text.to_ascii_lowercase());
-        }
-    }
-
-    #[test]
-    fn objects_are_named_by_kind_namespace_and_name() {
-        check("prometheus/monitoring/k8s", true);
-        check("PrometheusAgent/monitoring/k8s", true);
-        check("alertmanager/monitoring/main", false);
-        check("prometheus/k8s", false);
-        check("prometheus//k8s", false);
-        check("prometheus/monitoring/k8s/x", false);
     }
 }

@@ -11,6 +11,7 @@ mod last_good;
 mod monitors;
 mod parts;
 mod prepare;
+mod resolved;
 mod settings;
 mod start;
 mod status;
@@ -19,7 +20,7 @@ mod telemetry;
 mod vetting;
 
 pub use error::{Error, ErrorKind};
-pub use inherit::Inherit;
-pub use settings::{Environment, Settings, Source};
+pub use resolved::Resolved;
+pub use settings::{Environment, Inherit, Settings, Source};
 pub use start::{Receiver, ReceiverBuilder, Report, Running};
 pub use status::Status;

@@ -1,9 +1,9 @@
 //! What a receiver is made of, from its settings and the environment: the way to the cluster, the generator's settings,
 //! what HTTP clients need.
 
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, system};
 use super::settings::{Environment, Settings, Source};
-use super::start::{USER_AGENT, system};
+use crate::USER_AGENT;
 use crate::config;
 use crate::http::client::{HttpContext, Resolver};
 use crate::http::{proxy, tls};
@@ -16,14 +16,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where monitors come from; none if Kubernetes is not wanted. `own` in the list of namespaces gets its meaning.
-pub(super) fn informers(
-    settings: &mut Settings,
+/// Where monitors come from, and the namespace that is ours there; none if Kubernetes is not wanted.
+pub(super) fn source(
+    source: &Source,
     environment: &Environment,
     roots: &Arc<tls::SharedRoots>,
     clock: &Arc<dyn Clock>,
-) -> Result<Option<Informers>, Error> {
-    let (source, own) = match &settings.source {
+) -> Result<Option<(kube::Source, String)>, Error> {
+    let found = match source {
         Source::None => return Ok(None),
         Source::Folder(path) => {
             std::fs::read_dir(path).map_err(|error| {
@@ -34,7 +34,7 @@ pub(super) fn informers(
             })?;
             (
                 kube::Source::Folder(path.clone()),
-                FOLDER_NAMESPACE.to_owned(),
+                kube::DEFAULT_NAMESPACE.to_owned(),
             )
         }
         Source::Cluster => cluster(None, None, environment, roots, clock)?,
@@ -46,18 +46,16 @@ pub(super) fn informers(
             clock,
         )?,
     };
-    for namespace in settings.namespaces.iter_mut().filter(|name| *name == OWN) {
-        namespace.clone_from(&own);
-    }
-    let scope = if settings.namespaces.is_empty() {
-        kube::Scope::All {
-            deny: settings.deny_namespaces.clone(),
-        }
-    } else {
-        kube::Scope::Namespaces(settings.namespaces.clone())
-    };
+    Ok(Some(found))
+}
+
+/// Watches of what is in scope.
+pub(super) fn informers(
+    source: kube::Source,
+    scope: kube::Scope,
+    clock: &Arc<dyn Clock>,
+) -> Result<Informers, Error> {
     Informers::start(source, scope, Tuning::default(), Arc::clone(clock))
-        .map(Some)
         .map_err(|error| system("watches", error))
 }
 
@@ -179,7 +177,7 @@ pub(super) fn pod_environment(
     let shard = shard
         .or_else(|| ordinal(generator, environment))
         .unwrap_or(0);
-    let mut values = operator::expand::pod_environment(generator, shard, 0);
+    let mut values = generator.pod_environment(shard, 0);
     for name in ["POD_NAME", "NODE_NAME"] {
         let value = environment.get(name).map(str::to_owned);
         values.extend(value.map(|value| (name.to_owned(), value)));
@@ -256,9 +254,3 @@ pub(super) fn instance(environment: &Environment) -> String {
     let found = names.filter_map(|name| environment.get(name)).next();
     found.unwrap_or("promop").to_owned()
 }
-
-/// In the list of namespaces: the one that is ours.
-const OWN: &str = "own";
-
-/// The namespace of whoever works with a folder.
-const FOLDER_NAMESPACE: &str = "default";

@@ -6,8 +6,8 @@ use super::build::{Built, Job, Jobs, Known, rejection};
 use super::inherit::{Inherited, Nothing};
 use super::last_good::{LastGood, MonitorJobs};
 use super::monitors::Monitors;
-use super::parts::{for_run, shard, shard_problem};
-use super::settings::{Environment, Settings};
+use super::resolved::Resolved;
+use super::settings::Environment;
 use super::status::Loaded;
 use super::vetting::{self, Cut};
 use crate::config::{self, Global, Loader, ScrapeConfig};
@@ -113,9 +113,9 @@ impl Next {
 /// Everything that preparing needs and remembers.
 #[derive(Debug)]
 pub(super) struct Preparer {
-    pub settings: Arc<Settings>,
+    pub resolved: Arc<Resolved>,
     /// Settings that were read again and wait to be taken over.
-    pub next_settings: Arc<Mutex<Option<Settings>>>,
+    pub next_settings: Arc<Mutex<Option<Resolved>>>,
     pub environment: Environment,
     pub clock: Arc<dyn Clock>,
     pub stopped: Stopped,
@@ -159,7 +159,7 @@ impl Preparer {
     /// Prepares a configuration from what is known now.
     pub(super) fn prepare(&mut self) -> Result<Prepared, Failure> {
         let (Frame { generated, global }, settings_trouble) = self.frame()?;
-        let disk = vetting::disk(&self.settings.monitor_files);
+        let disk = vetting::disk(&self.resolved.given.monitor_files);
         let around = HttpContext {
             files: Arc::new(MemoryFiles::new(generated.assets, Some(disk))),
             ..self.surroundings.clone()
@@ -188,7 +188,7 @@ impl Preparer {
             self.memory.assets.next_read(),
             self.memory
                 .last_good
-                .next_end(self.settings.last_good_max_age),
+                .next_end(self.resolved.given.last_good_max_age),
             is_incomplete.then(|| self.clock.now() + RETRY),
         ];
         Ok(Prepared {
@@ -245,7 +245,7 @@ impl Preparer {
 
     /// Adds the last good versions of bad monitors, as long as they run on.
     fn add_last_good(&mut self, known: &Known<'_>, next: &mut Next) -> Vec<Rejected> {
-        let max_age = self.settings.last_good_max_age;
+        let max_age = self.resolved.given.last_good_max_age;
         let mut round = self.memory.last_good.round(self.clock.now(), max_age);
         let bad = std::mem::take(&mut next.bad).into_iter();
         let rejected = bad.map(|rejection| {
@@ -271,9 +271,9 @@ impl Preparer {
         self.memory.assets.expire();
         let next = self.next_settings.lock().take();
         if let Some(next) = next {
-            self.take_over(next)?;
+            self.take_over(next);
         }
-        if let Some(path) = &self.settings.additional_scrape_configs {
+        if let Some(path) = &self.resolved.given.additional_scrape_configs {
             let text = Disk.read(&path.to_string_lossy(), LARGE);
             self.memory.file = text
                 .map_err(|error| format!("additionalScrapeConfigs: {}: {error}", path.display()))?;
@@ -281,67 +281,21 @@ impl Preparer {
         Ok(())
     }
 
-    /// Puts settings that were read again in place of the old ones, but for those that hold as long as the receiver runs.
-    fn take_over(&mut self, next: Settings) -> Result<(), String> {
-        let old = &self.settings;
-        for (setting, is_changed) in [
-            ("source", old.source != next.source),
-            ("inherit", old.inherit != next.inherit),
-            ("events", old.events != next.events),
-            (
-                "denyNamespaces",
-                old.deny_namespaces != next.deny_namespaces,
-            ),
-            (
-                "webListenAddress",
-                old.web_listen_address != next.web_listen_address,
-            ),
-            ("maxWorkers", old.max_workers != next.max_workers),
-            ("queueBytes", old.queue_bytes != next.queue_bytes),
-            (
-                "minScrapeInterval, maxPageBytes, maxLabelBytes, maxLabelsBytes, maxAttributes",
-                old.bounds() != next.bounds(),
-            ),
-            (
-                "maxMonitorBytes",
-                old.max_monitor_bytes != next.max_monitor_bytes,
-            ),
-        ] {
-            if is_changed {
-                warn!("a changed setting takes effect at the next start setting={setting}");
-            }
-        }
-        let shard = shard(&next, &self.environment).map_err(|error| format!("{error:#}"))?;
-        let mut generator = for_run(next.prometheus, shard, &self.environment)
-            .map_err(|error| format!("settings: prometheus: {error}"))?;
-        if old.inherit.is_none()
-            && let Some(problem) = shard_problem(&generator, shard, &self.environment)
-        {
-            return Err(problem);
-        }
-        generator.namespace.clone_from(&old.prometheus.namespace);
-        if old.monitor_files != next.monitor_files {
+    fn take_over(&mut self, next: Resolved) {
+        if self.resolved.given.monitor_files != next.given.monitor_files {
             // Jobs that run may name files that are no longer allowed.
             self.memory.built_under = None;
         }
-        self.settings = Arc::new(Settings {
-            prometheus: generator,
-            said: next.said,
-            shard,
-            additional_scrape_configs: next.additional_scrape_configs,
-            monitor_files: next.monitor_files,
-            last_good_max_age: next.last_good_max_age,
-            asset_refresh: next.asset_refresh,
-            ..Settings::clone(old)
-        });
-        Ok(())
+        for setting in Arc::make_mut(&mut self.resolved).take_over(next) {
+            warn!("a changed setting takes effect at the next start setting={setting}");
+        }
     }
 
     /// Generates and loads the frame. If inherited settings cannot be used, the last ones that could be hold, and why.
     fn frame(&mut self) -> Result<(Frame, Option<String>), Failure> {
         let Some(mut inherited) = self.inherited.take() else {
-            let settings = Arc::clone(&self.settings);
-            return Ok((self.frame_of(&settings.prometheus)?, None));
+            let resolved = Arc::clone(&self.resolved);
+            return Ok((self.frame_of(&resolved.generator)?, None));
         };
         let frame = self.inherited_frame(&mut inherited);
         self.inherited = Some(inherited);
@@ -352,7 +306,7 @@ impl Preparer {
         &mut self,
         inherited: &mut Inherited,
     ) -> Result<(Frame, Option<String>), Failure> {
-        let trouble = match inherited.settings(&self.settings, &self.environment) {
+        let trouble = match inherited.settings(&self.resolved, &self.environment) {
             Ok(settings) => {
                 let is_new = inherited.good.as_ref() != Some(&settings);
                 // What is remembered for the good settings must outlive those that turn out to be unusable.
@@ -390,7 +344,7 @@ impl Preparer {
     /// Monitors to text.
     fn generate(&mut self, settings: &operator::Settings) -> Result<Generated, Failure> {
         let settings = &operator::Settings {
-            max_monitor_bytes: self.settings.max_monitor_bytes,
+            max_monitor_bytes: self.resolved.given.max_monitor_bytes,
             ..settings.clone()
         };
         let nothing = Snapshot::default();
@@ -411,7 +365,7 @@ impl Preparer {
             snapshot = monitors.snapshot(&settings.namespace);
             let wanted = generator.references(snapshot, settings);
             let wanted = wanted.map_err(|error| Failure::Refused(error.to_string()))?;
-            let (now, max_age) = (self.clock.now(), self.settings.asset_refresh);
+            let (now, max_age) = (self.clock.now(), self.resolved.given.asset_refresh);
             assets = self.memory.assets.fetch(wanted, informers, now, max_age);
         }
         let generated = generator.generate(snapshot, &assets, settings);
@@ -480,7 +434,7 @@ impl Preparer {
             config,
             &fragment.owner,
             &self.memory.generator,
-            vetting::folders(&self.settings.monitor_files).as_ref(),
+            vetting::folders(&self.resolved.given.monitor_files).as_ref(),
             &mut self.memory.cut,
         )?;
         self.build(config, &global.external_labels, around)
@@ -503,7 +457,8 @@ impl Preparer {
         errors: &mut Vec<String>,
     ) -> Result<(), Failure> {
         let path = self
-            .settings
+            .resolved
+            .given
             .additional_scrape_configs
             .as_deref()
             .unwrap_or_else(|| Path::new(""));

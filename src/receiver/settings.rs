@@ -1,24 +1,28 @@
-//! Our knobs. `Settings` is ours, `Config` is always a Prometheus configuration.
+//! Our knobs, as they are given; what they mean here is found in [`super::resolved`]. `Settings` is ours, `Config` is always a
+//! Prometheus configuration.
 
 use super::error::{Error, ErrorKind};
-use super::inherit::Inherit;
-use super::{parts, vetting};
+use super::vetting;
 use crate::model::bounds::Bounds;
 use crate::model::nearest::nearest;
 use crate::monitoring;
-use crate::operator::{self, NotCarriedOver};
+use crate::operator::{self, NotCarriedOver, Workload};
+use crate::pipeline::PipelineSettings;
+use crate::scrape::manager::PoolSettings;
 use crate::wire::yaml;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Everything that can be set. The default needs no cluster-side preparation but read access:
 /// the cluster is found as `kubectl` finds it, and every monitor in it is selected.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Settings {
     /// Where monitors, services and pods come from.
@@ -27,14 +31,12 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// Namespaces that are not looked at.
     pub deny_namespaces: Vec<String>,
-    /// What the `spec` of a Prometheus object would say: selectors, intervals, limits, external labels, …
+    /// Fields of a Prometheus object's `spec`: selectors, intervals, limits, external labels, … They replace the defaults, or
+    /// those of the inherited object.
     #[serde(skip)]
-    pub prometheus: operator::Settings,
+    pub prometheus: Map<String, Value>,
     /// The object whose `spec` takes the place of the defaults of `prometheus`. It is watched.
     pub inherit: Option<Inherit>,
-    /// The fields that are said in `prometheus`, as they were said: they replace those of the inherited object.
-    #[serde(skip)]
-    pub(crate) said: Map<String, Value>,
     /// Which shard's targets are scraped; none: the number at the end of the pod's name, or the first one.
     pub shard: Option<u32>,
     /// A file with a YAML list of Prometheus scrape configs, as the operator's `additionalScrapeConfigs`.
@@ -94,6 +96,60 @@ pub enum Source {
     None,
 }
 
+/// The object that settings are inherited from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inherit {
+    /// Its kind.
+    pub workload: Workload,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// As flags and the settings file write it.
+impl fmt::Display for Inherit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.workload.to_string().to_ascii_lowercase();
+        write!(f, "{kind}/{}/{}", self.namespace, self.name)
+    }
+}
+
+impl FromStr for Inherit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("{text:?} is neither prometheus/NAMESPACE/NAME nor prometheusagent/…");
+        let mut parts = text.split('/');
+        let (Some(kind), Some(namespace), Some(name), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong());
+        };
+        let workload = match kind.to_ascii_lowercase().as_str() {
+            "prometheus" => Workload::Prometheus,
+            "prometheusagent" => Workload::PrometheusAgent,
+            _ => return Err(wrong()),
+        };
+        if namespace.is_empty() || name.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Self {
+            workload,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Inherit {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         let bounds = Bounds::default();
@@ -101,9 +157,8 @@ impl Default for Settings {
             source: Source::Cluster,
             namespaces: Vec::new(),
             deny_namespaces: Vec::new(),
-            prometheus: operator::Settings::default(),
+            prometheus: Map::new(),
             inherit: None,
-            said: Map::new(),
             shard: None,
             additional_scrape_configs: None,
             monitor_files: Vec::new(),
@@ -112,8 +167,8 @@ impl Default for Settings {
             last_good_max_age: Duration::from_secs(3600),
             asset_refresh: Duration::from_secs(60),
             events: false,
-            max_workers: 1024,
-            queue_bytes: 64 << 20,
+            max_workers: PoolSettings::default().max_workers,
+            queue_bytes: PipelineSettings::default().queue_bytes,
             min_scrape_interval: bounds.min_interval,
             max_page_bytes: bounds.page,
             max_label_bytes: bounds.label_value,
@@ -125,50 +180,54 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads settings from YAML; what is not said keeps its default.
+    /// Reads settings from YAML; what is not given keeps its default.
     ///
     /// # Errors
     /// The text is no YAML, has an unknown key or a value that is not possible. Names the path of the field.
     pub fn from_yaml(text: &str) -> Result<Self, Error> {
+        Self::from_fields(Self::fields_from_yaml(text)?)
+    }
+
+    /// The fields of a settings file.
+    ///
+    /// # Errors
+    /// The text is no YAML, or no map.
+    pub fn fields_from_yaml(text: &str) -> Result<Map<String, Value>, Error> {
         // By way of JSON, whose enums need no YAML tags.
-        let wrong = |error: String| Error::new(ErrorKind::Settings, error);
-        let value: Value = yaml::serde::from_str(text)
-            .map_err(|error| wrong(format!("not YAML that can be read: {error}")))?;
-        let mut value = if value.is_null() { json!({}) } else { value };
-        let Some(fields) = value.as_object_mut() else {
-            return Err(wrong("a map of fields is expected".to_owned()));
-        };
-        let said = fields.remove("prometheus").filter(|said| !said.is_null());
-        let mut settings = Self::deserialize(&value).map_err(|error| {
+        match yaml::serde::from_str(text) {
+            Ok(Value::Null) => Ok(Map::new()),
+            Ok(Value::Object(fields)) => Ok(fields),
+            Ok(_) => Err(wrong("a map of fields is expected".to_owned())),
+            Err(error) => Err(wrong(format!("not YAML that can be read: {error}"))),
+        }
+    }
+
+    /// Settings from the fields of a file.
+    ///
+    /// # Errors
+    /// One is unknown, or has a value that is not possible. Names the path of the field.
+    pub fn from_fields(mut fields: Map<String, Value>) -> Result<Self, Error> {
+        let prometheus = fields.remove("prometheus").filter(|value| !value.is_null());
+        let fields = Value::Object(fields);
+        let mut settings = Self::deserialize(&fields).map_err(|error| {
             let error = in_short(&error.to_string());
             wrong(
-                match monitoring::culprit(&value, &|rest| Self::deserialize(rest).is_ok()) {
+                match monitoring::culprit(&fields, &|rest| Self::deserialize(rest).is_ok()) {
                     Some(path) => format!("{path}: {error}"),
                     None => error,
                 },
             )
         })?;
-        if let Some(said) = said {
-            settings.prometheus = operator::Settings::from_fields(said.clone())
+        if let Some(prometheus) = prometheus {
+            operator::Settings::from_fields(prometheus.clone())
                 .map_err(|error| wrong(in_prometheus(&error)))?;
-            settings.said = said.as_object().cloned().unwrap_or_default();
+            settings.prometheus = prometheus.as_object().cloned().unwrap_or_default();
         }
-        settings.checked()
+        Ok(settings)
     }
 
-    /// Says a field of `prometheus`.
-    ///
-    /// # Errors
-    /// It is unknown, or has the wrong type.
-    pub fn say(&mut self, field: &str, value: Value) -> Result<(), Error> {
-        self.said.insert(field.to_owned(), value);
-        self.prometheus = operator::Settings::from_fields(Value::Object(self.said.clone()))
-            .map_err(|error| Error::new(ErrorKind::Settings, in_prometheus(&error)))?;
-        Ok(())
-    }
-
-    /// What a `Prometheus` or `PrometheusAgent` object says, with the fields that are said here in place of its own;
-    /// and what of it has no counterpart.
+    /// What a `Prometheus` or `PrometheusAgent` object says, with the fields that are given here in place of its own; and
+    /// what of it has no counterpart.
     ///
     /// # Errors
     /// It is neither, or a field has the wrong type.
@@ -179,27 +238,10 @@ impl Settings {
         if let Value::Object(object) = &mut object {
             let spec = object.entry("spec").or_insert(Value::Null);
             let mut fields = spec.as_object().cloned().unwrap_or_default();
-            fields.extend(self.said.clone());
+            fields.extend(self.prometheus.clone());
             *spec = Value::Object(fields);
         }
         operator::Settings::from_prometheus(&object)
-    }
-
-    /// The variables that stand in the generated text as `$(NAME)`, for the pod of our shard: that of these settings, else
-    /// `SHARD`, else the number in `POD_NAME`. `POD_NAME` and `NODE_NAME` of the environment go over upstream's.
-    ///
-    /// # Errors
-    /// `SHARD` is no number, or there is no such shard.
-    pub fn pod_environment(
-        &self,
-        generator: &operator::Settings,
-        environment: &Environment,
-    ) -> Result<BTreeMap<String, String>, Error> {
-        let shard = parts::shard(self, environment)?;
-        if let Some(problem) = parts::shard_problem(generator, shard, environment) {
-            return Err(Error::new(ErrorKind::Settings, problem));
-        }
-        Ok(parts::pod_environment(generator, shard, environment))
     }
 
     /// What a target may cost.
@@ -213,32 +255,35 @@ impl Settings {
         }
     }
 
-    /// The settings, unless they contradict each other.
-    pub(crate) fn checked(self) -> Result<Self, Error> {
+    /// What of the settings cannot hold together.
+    pub(super) fn contradiction(&self) -> Option<String> {
         if !self.namespaces.is_empty() && !self.deny_namespaces.is_empty() {
-            let detail = "namespaces and denyNamespaces exclude each other: keep one of them";
-            return Err(Error::new(ErrorKind::Settings, detail));
+            return Some(
+                "namespaces and denyNamespaces exclude each other: keep one of them".to_owned(),
+            );
         }
         if let Some(wrong) = self.monitor_files.iter().find(|f| !vetting::is_folder(f)) {
-            let detail = format!("monitorFiles: {wrong:?} is neither an absolute path nor \"any\"");
-            return Err(Error::new(ErrorKind::Settings, detail));
+            return Some(format!(
+                "monitorFiles: {wrong:?} is neither an absolute path nor \"any\""
+            ));
         }
-        if self.source == Source::None && self.additional_scrape_configs.is_none() {
-            let detail =
-                "without Kubernetes there is nothing to scrape: name additionalScrapeConfigs";
-            return Err(Error::new(ErrorKind::Settings, detail));
+        match (&self.source, &self.additional_scrape_configs, &self.inherit) {
+            (Source::None, None, _) => Some(
+                "without Kubernetes nothing is left to scrape: name --additional-scrape-configs FILE, or set additionalScrapeConfigs".to_owned(),
+            ),
+            (Source::None, Some(_), Some(inherit)) => {
+                Some(format!("without Kubernetes there is no {inherit} to inherit from"))
+            }
+            _ => None,
         }
-        if self.source == Source::None
-            && let Some(inherit) = &self.inherit
-        {
-            let detail = format!("without Kubernetes there is no {inherit} to inherit from");
-            return Err(Error::new(ErrorKind::Settings, detail));
-        }
-        Ok(self)
     }
 }
 
-/// What the environment of the process says, handed in by the program: the library reads none itself.
+fn wrong(error: String) -> Error {
+    Error::new(ErrorKind::Settings, error)
+}
+
+/// The environment of the process, handed in by the program: the library reads none itself.
 #[derive(Debug, Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -336,5 +381,24 @@ mod tests {
         }
         let fine = "webListenAddress: null\nprometheus:\nsource: none\nadditionalScrapeConfigs: a";
         assert_eq!(Settings::from_yaml(fine).unwrap().web_listen_address, None);
+    }
+
+    #[track_caller]
+    fn check_inherit(text: &str, good: bool) {
+        let parsed = text.parse::<Inherit>();
+        assert_eq!(parsed.is_ok(), good, "{parsed:?}");
+        if let Ok(inherit) = parsed {
+            assert_eq!(inherit.to_string(), text.to_ascii_lowercase());
+        }
+    }
+
+    #[test]
+    fn objects_are_named_by_kind_namespace_and_name() {
+        check_inherit("prometheus/monitoring/k8s", true);
+        check_inherit("PrometheusAgent/monitoring/k8s", true);
+        check_inherit("alertmanager/monitoring/main", false);
+        check_inherit("prometheus/k8s", false);
+        check_inherit("prometheus//k8s", false);
+        check_inherit("prometheus/monitoring/k8s/x", false);
     }
 }

@@ -1,14 +1,13 @@
 //! Starting and stopping: who is started before whom, and ended in the opposite order.
 
 use super::admin::{self, View};
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, system};
 use super::events::{self, Recorder};
 use super::inherit::Inherited;
 use super::monitors::{Monitors, Scope};
-use super::parts::{
-    check_frame, for_run, informers, instance, seed, shard, shard_problem, surroundings,
-};
+use super::parts::{check_frame, informers, instance, seed, source, surroundings};
 use super::prepare::{Memory, Preparer};
+use super::resolved::Resolved;
 use super::settings::{Environment, Settings, Source};
 use super::status::{Board, Overview, Status};
 use super::supervisor::{Inputs, Supervisor, answer_requests};
@@ -18,6 +17,7 @@ use crate::http::cause;
 use crate::http::server::Server;
 use crate::kube::Tuning;
 use crate::monitoring::Definitions;
+use crate::operator;
 use crate::pdata::Consumer;
 use crate::pipeline::{Exporter, ExporterStatus, Pipeline, PipelineSettings};
 use crate::rt::clock::{Clock, SystemClock};
@@ -42,9 +42,6 @@ const LAST_GRACE: Duration = Duration::from_secs(2);
 
 /// Longer deadlines are no different, and must not overflow a time.
 const MOST_PATIENT: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// The name of promop in requests that it sends.
-pub(super) const USER_AGENT: &str = concat!("promop/", env!("CARGO_PKG_VERSION"));
 
 /// Reads monitors, scrapes what they describe, hands metrics on. Made by [`Receiver::builder`].
 #[derive(Debug)]
@@ -112,28 +109,26 @@ impl ReceiverBuilder {
             exporters,
             consumers,
         } = self;
-        let mut settings = settings.checked()?;
         let clock = SystemClock::shared();
 
         // Whoever takes something starts before whoever gives it.
         let surroundings = surroundings(&environment);
-        let informers = informers(&mut settings, &environment, &surroundings.roots, &clock)?;
-        settings.shard = shard(&settings, &environment)?;
-        let mut generator = for_run(settings.prometheus, settings.shard, &environment)
-            .map_err(|error| Error::with(ErrorKind::Settings, "prometheus", error))?;
-        if let Some(informers) = &informers {
-            generator.namespace = informers.own_namespace();
-        }
-        settings.prometheus = generator;
+        let source = source(&settings.source, &environment, &surroundings.roots, &clock)?;
+        let own_namespace = source.as_ref().map_or_else(
+            || operator::Settings::default().namespace,
+            |(_, own)| own.clone(),
+        );
+        let resolved = settings.resolve(&environment, &own_namespace)?;
+        let resolved = resolved.for_run(&environment)?;
+        let settings = &resolved.given;
         if settings.inherit.is_none() {
-            check_frame(&settings.prometheus, &environment)?;
-            if let Some(problem) = shard_problem(&settings.prometheus, settings.shard, &environment)
-            {
-                return Err(Error::new(ErrorKind::Settings, problem));
-            }
+            check_frame(&resolved.generator, &environment)?;
         }
+        let informers = source
+            .map(|(source, _)| informers(source, resolved.scope(), &clock))
+            .transpose()?;
         let listener = settings.web_listen_address.map(listen).transpose()?;
-        let pipeline = pipeline(&settings, exporters, consumers, &clock)?;
+        let pipeline = pipeline(settings, exporters, consumers, &clock)?;
         let pool = PoolSettings {
             max_workers: settings.max_workers,
             seed: seed(&environment),
@@ -157,8 +152,8 @@ impl ReceiverBuilder {
         let discovery = Arc::new(discovery.map_err(|error| system("discovery", error))?);
         let monitors = informers.as_ref().map(|informers| {
             let scope = Scope {
-                allowed: settings.namespaces.clone(),
-                denied: settings.deny_namespaces.clone(),
+                allowed: resolved.namespaces.clone(),
+                denied: resolved.deny_namespaces.clone(),
             };
             let from_files = matches!(settings.source, Source::Folder(_));
             let definitions = from_files.then(Definitions::vendored);
@@ -199,9 +194,9 @@ impl ReceiverBuilder {
         };
         let next_settings = Arc::default();
         let preparer = Preparer {
-            settings: Arc::new(settings),
+            resolved: Arc::new(resolved),
             next_settings: Arc::clone(&next_settings),
-            environment,
+            environment: environment.clone(),
             clock: Arc::clone(&clock),
             stopped: stopped.clone(),
             watched: informers.clone().zip(monitors),
@@ -248,6 +243,8 @@ impl ReceiverBuilder {
             team,
             reload,
             next_settings,
+            environment,
+            own_namespace,
             discovery,
             server,
             overview: Some(overview),
@@ -261,7 +258,9 @@ impl ReceiverBuilder {
 pub struct Running {
     team: Team,
     reload: Sender<()>,
-    next_settings: Arc<Mutex<Option<Settings>>>,
+    next_settings: Arc<Mutex<Option<Resolved>>>,
+    environment: Environment,
+    own_namespace: String,
     discovery: Arc<Manager>,
     server: Option<Server>,
     overview: Option<Arc<Overview>>,
@@ -346,13 +345,14 @@ impl Running {
         self.reload.try_send(()).ok();
     }
 
-    /// The same with settings that were read again. Where metrics come from, the admin server's address, the sizes of
-    /// queue and pool hold until the next start; that one of them has changed is logged.
+    /// The same with settings that were read again. Those that hold until the next start (where metrics come from, the admin
+    /// server's address, sizes, …) are named in the log if they have changed.
     ///
     /// # Errors
     /// The settings contradict each other; nothing changes.
     pub fn reload_with(&self, settings: Settings) -> Result<(), Error> {
-        *self.next_settings.lock() = Some(settings.checked()?);
+        let next = settings.resolve(&self.environment, &self.own_namespace)?;
+        *self.next_settings.lock() = Some(next.for_run(&self.environment)?);
         self.reload();
         Ok(())
     }
@@ -423,14 +423,6 @@ impl Drop for Running {
             info!("{report}");
         }
     }
-}
-
-pub(super) fn system(what: &str, error: io::Error) -> Error {
-    Error::with(
-        ErrorKind::System,
-        format!("{what} cannot be started"),
-        error,
-    )
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {

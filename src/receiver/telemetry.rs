@@ -8,7 +8,6 @@ use crate::operator::Cause;
 use crate::scrape::cycle::Health;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The monitors' kinds, as labels.
 const KINDS: [&str; 2] = ["ServiceMonitor", "PodMonitor"];
@@ -126,65 +125,9 @@ fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
     );
     page.sample(&[], scraping.panics);
 
-    let counters = &overview.counters;
-    let help = "Exemplars with more labels than maxAttributes.";
-    page.family("promop_exemplars_dropped_total", "counter", help);
-    page.sample(&[], counters.exemplar_too_large.load(Ordering::Relaxed));
-    let counted: [(&str, &str, &AtomicU64); 10] = [
-        (
-            "prometheus_target_scrapes_exceeded_body_size_limit_total",
-            "Scrapes whose page was larger than body_size_limit.",
-            &counters.exceeded_body_size_limit,
-        ),
-        (
-            "prometheus_target_scrapes_exceeded_sample_limit_total",
-            "Scrapes with more samples than sample_limit.",
-            &counters.exceeded_sample_limit,
-        ),
-        (
-            "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
-            "Scrapes with a native histogram of more buckets than the limit.",
-            &counters.exceeded_bucket_limit,
-        ),
-        (
-            "prometheus_target_scrapes_sample_duplicate_timestamp_total",
-            "Samples with the timestamp of another one of their series.",
-            &counters.sample_duplicate,
-        ),
-        (
-            "prometheus_target_scrapes_sample_out_of_order_total",
-            "Samples older than one of their series before.",
-            &counters.sample_out_of_order,
-        ),
-        (
-            "prometheus_target_scrapes_sample_out_of_bounds_total",
-            "Samples too far in the future.",
-            &counters.sample_out_of_bounds,
-        ),
-        (
-            "prometheus_target_scrapes_exemplar_out_of_order_total",
-            "Exemplars older than one of their series before.",
-            &counters.exemplar_out_of_order,
-        ),
-        (
-            "prometheus_target_scrapes_cache_flush_forced_total",
-            "Times that what is known of a target's series was thrown away because it grew too large.",
-            &counters.cache_flush_forced,
-        ),
-        (
-            "prometheus_target_scrape_pool_exceeded_label_limits_total",
-            "Scrapes with a series over a label limit.",
-            &counters.exceeded_label_limits,
-        ),
-        (
-            "prometheus_target_scrape_pool_exceeded_target_limit_total",
-            "Times that a job had more targets than target_limit.",
-            &counters.exceeded_target_limit,
-        ),
-    ];
-    for (name, help, value) in counted {
-        page.family(name, "counter", help);
-        page.sample(&[], value.load(Ordering::Relaxed));
+    for counter in overview.counters.all() {
+        page.family(counter.name, "counter", counter.help);
+        page.sample(&[], counter.value);
     }
 }
 

@@ -112,51 +112,81 @@ pub struct Counters {
     pub exceeded_target_limit: AtomicU64,
 }
 
+/// One of [`Counters`], for a page of metrics.
+#[derive(Debug, Clone, Copy)]
+pub struct Counter {
+    /// Prometheus' name, if it has such a counter.
+    pub name: &'static str,
+    /// What is counted.
+    pub help: &'static str,
+    /// How many so far.
+    pub value: u64,
+}
+
 impl Counters {
-    /// The counters by the names that Prometheus gives them.
-    pub fn by_name(&self) -> [(&'static str, u64); 10] {
+    /// All counters.
+    pub fn all(&self) -> [Counter; 11] {
         [
             (
+                "promop_exemplars_dropped_total",
+                "Exemplars with more labels than maxAttributes.",
+                &self.exemplar_too_large,
+            ),
+            (
                 "prometheus_target_scrapes_exceeded_body_size_limit_total",
+                "Scrapes whose page was larger than body_size_limit.",
                 &self.exceeded_body_size_limit,
             ),
             (
                 "prometheus_target_scrapes_exceeded_sample_limit_total",
+                "Scrapes with more samples than sample_limit.",
                 &self.exceeded_sample_limit,
             ),
             (
                 "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+                "Scrapes with a native histogram of more buckets than the limit.",
                 &self.exceeded_bucket_limit,
             ),
             (
                 "prometheus_target_scrapes_sample_duplicate_timestamp_total",
+                "Samples with the timestamp of another one of their series.",
                 &self.sample_duplicate,
             ),
             (
                 "prometheus_target_scrapes_sample_out_of_order_total",
+                "Samples older than one of their series before.",
                 &self.sample_out_of_order,
             ),
             (
                 "prometheus_target_scrapes_sample_out_of_bounds_total",
+                "Samples too far in the future.",
                 &self.sample_out_of_bounds,
             ),
             (
                 "prometheus_target_scrapes_exemplar_out_of_order_total",
+                "Exemplars older than one of their series before.",
                 &self.exemplar_out_of_order,
             ),
             (
                 "prometheus_target_scrapes_cache_flush_forced_total",
+                "Times that what is known of a target's series was thrown away because it grew too large.",
                 &self.cache_flush_forced,
             ),
             (
                 "prometheus_target_scrape_pool_exceeded_label_limits_total",
+                "Scrapes with a series over a label limit.",
                 &self.exceeded_label_limits,
             ),
             (
                 "prometheus_target_scrape_pool_exceeded_target_limit_total",
+                "Times that a job had more targets than target_limit.",
                 &self.exceeded_target_limit,
             ),
         ]
-        .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+        .map(|(name, help, counter)| Counter {
+            name,
+            help,
+            value: counter.load(Ordering::Relaxed),
+        })
     }
 }

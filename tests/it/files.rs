@@ -195,3 +195,33 @@ fn a_shard_that_there_is_not_is_refused_at_the_start() {
     check_shard("", Some(("SHARD", "2")), &[], "or SHARD");
     check_shard("", Some(("POD_NAME", "promop-5")), &[], "POD_NAME=promop-5");
 }
+
+#[test]
+fn the_namespaces_of_the_settings_file_hold_for_what_is_generated() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input");
+    std::fs::create_dir(&input).unwrap();
+    let spec = "{selector: {}, endpoints: [{}]}";
+    write(&input, "a.yaml", &monitor("a", spec));
+    let other = monitor("b", spec).replace("namespace: shop", "namespace: monitoring");
+    write(&input, "b.yaml", &other);
+    for (settings, flags, want) in [
+        ("", &[][..], [true, true]),
+        ("namespaces: [shop]", &[][..], [true, false]),
+        ("namespaces: [own]", &[][..], [false, true]),
+        ("denyNamespaces: [shop]", &[][..], [false, true]),
+        (
+            "namespaces: [own]",
+            &["--deny-namespaces", "own"][..],
+            [true, false],
+        ),
+    ] {
+        write(folder.path(), "settings.yaml", settings);
+        let file = folder.path().join("settings.yaml");
+        let flags = [&["--settings", file.to_str().unwrap()], flags].concat();
+        let done = generate(&input, &flags);
+        let (out, err) = texts(&done);
+        let jobs = ["shop/a/0", "monitoring/b/0"];
+        assert_eq!(jobs.map(|job| out.contains(job)), want, "{out}{err}");
+    }
+}

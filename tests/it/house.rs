@@ -1,6 +1,7 @@
 //! The rules of the house that a machine can check: who imports whom, how long files are, what they begin with, which
 //! crates are used and why, which words are not, and that the vendored CRDs are what PROVENANCE says.
 
+use prometheus_operator_receiver::Settings;
 use regex::Regex;
 use serde_yaml::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -313,7 +314,7 @@ const KNOWN_CIRCLES: &[&str] = &[
     "operator/context operator/validate",
     "operator/generate/http operator/generate/job operator/generate/sd",
     "receiver/build receiver/last_good",
-    "receiver/events receiver/inherit receiver/parts receiver/prepare receiver/settings receiver/start receiver/status receiver/supervisor receiver/telemetry",
+    "receiver/prepare receiver/status receiver/telemetry",
     "scrape/handover scrape/manager scrape/pool scrape/worker",
     "textparse/openmetrics textparse/start_time",
 ];
@@ -428,24 +429,56 @@ fn documents_are_short() {
     }
 }
 
+/// The table of flags says which there are, which settings they set, and what holds without them; README.md says the same.
 #[test]
-fn every_flag_is_in_the_readme() {
-    let readme = read("README.md");
-    let flag = Regex::new(r"(?m)^  (--[a-z.-]+)").unwrap();
+fn the_readme_has_the_table_of_flags() {
+    let (table, readme) = (read("src/bin/promop/flags.rs"), read("README.md"));
+    let manual = read("src/manual/settings.rs");
+    let row = r#"(?s)\n        name: "([^"]+)",\n        value: "[^"]*",\n        help: "([^"]+)",\n        sets: (.+?\n    )\}"#;
+    let row = Regex::new(row).unwrap();
+    let key = Regex::new(r#"\bkey: "([A-Za-z]+)""#).unwrap();
+    let rows: Vec<_> = row.captures_iter(&table).collect();
+    assert_eq!(rows.len(), table.matches("\n    Flag {\n").count());
+    for row in rows {
+        let (flag, help) = (format!("`--{}`", &row[1]), &row[2]);
+        let mut lines = readme.lines().filter(|line| line.starts_with("| `--"));
+        let line = lines.find(|line| line.contains(&flag));
+        let line = line.unwrap_or_else(|| panic!("{flag} is not in README.md"));
+        if let Some((_, default)) = help.split_once("[default: ")
+            && line.starts_with(&format!("| {flag}"))
+        {
+            let shown = line.split(" | ").nth(1).unwrap().replace('`', "");
+            assert_eq!(shown, default.trim_end_matches(']'), "{flag}");
+        }
+        if let Some(key) = key.captures(&row[3]).map(|key| key[1].to_owned())
+            && !["source", "prometheus"].contains(&key.as_str())
+        {
+            let in_manual = format!("| `{key}` |");
+            assert!(manual.contains(&in_manual), "{flag} sets {key}");
+        }
+    }
     for command in ["run", "generate"] {
         let help = Command::new(env!("CARGO_BIN_EXE_promop"))
             .args(["help", command])
             .output()
             .unwrap();
         let help = String::from_utf8(help.stdout).unwrap();
-        let flags: Vec<_> = flag.captures_iter(&help).map(|c| c[1].to_owned()).collect();
-        assert!(!flags.is_empty(), "{help}");
-        for flag in flags {
-            assert!(
-                readme.contains(&format!("`{flag}")),
-                "{flag} of promop {command} is not in README.md"
-            );
-        }
+        assert!(help.contains("--service-monitor-selector LABELS"), "{help}");
+    }
+}
+
+#[test]
+fn the_defaults_in_the_manual_hold() {
+    let row = Regex::new(r"(?m)^//! \| `([A-Za-z]+)` \| `?([a-z0-9.:]+)`? \|").unwrap();
+    let manual = read("src/manual/settings.rs");
+    let rows = row.captures_iter(&manual);
+    let stated: Vec<_> = rows
+        .filter(|row| !["none", "all"].contains(&&row[2]))
+        .collect();
+    assert!(stated.len() > 12, "{stated:?}");
+    for row in stated {
+        let settings = Settings::from_yaml(&format!("{}: {}", &row[1], &row[2]));
+        assert_eq!(settings.unwrap(), Settings::default(), "{}", &row[0]);
     }
 }
 
@@ -477,10 +510,8 @@ fn every_setting_is_in_the_manual() {
 #[test]
 fn every_metric_is_in_the_manual() {
     let name = Regex::new(r#""((?:promop|prometheus)_[a-z_]+)""#).unwrap();
-    let (telemetry, manual) = (
-        read("src/receiver/telemetry.rs"),
-        read("src/manual/operations.rs"),
-    );
+    let telemetry = read("src/receiver/telemetry.rs") + &read("src/scrape/job.rs");
+    let manual = read("src/manual/operations.rs");
     let names: Vec<_> = name
         .captures_iter(&telemetry)
         .map(|c| c[1].to_owned())

@@ -463,10 +463,29 @@ fn a_settings_file_that_turns_bad_changes_nothing() {
     let args = ["--settings", file.to_str().unwrap(), "--output", "stdout"];
     let program = Program::start(&args);
     program.wait_until("a scrape", || !target.asked().is_empty());
-    std::fs::write(&file, good + "prometheus: {scrapeInterval: 3x}\n").unwrap();
+    let bad = format!("{good}prometheus: {{scrapeInterval: 3x}}\n");
+    std::fs::write(&file, bad).unwrap();
     program.signal("HUP");
     program.wait_for(&program.err, "settings not read again, the old ones hold");
     program.wait_for(&program.err, "prometheus.scrapeInterval");
+    std::fs::write(
+        &file,
+        good.replace("null", "127.0.0.1:1")
+            + "shutdownTimeout: 7s\nnamespaces: [own]\nlastGoodMaxAge: 7m\n",
+    )
+    .unwrap();
+    program.signal("HUP");
+    for setting in ["webListenAddress", "shutdownTimeout", "namespaces"] {
+        let line = format!("takes effect at the next start setting={setting}\n");
+        program.wait_for(&program.err, &line);
+    }
+    assert!(
+        !program
+            .err
+            .lock()
+            .unwrap()
+            .contains("setting=lastGoodMaxAge")
+    );
     let asked = target.asked().len();
     program.wait_until("a further scrape", || target.asked().len() > asked);
     program.signal("TERM");

@@ -1,20 +1,14 @@
-//! The command line: every flag is defined once, with its help text and what it sets. Nothing is read or started here.
+//! The command line: commands, and flags by the table of [`crate::flags`]. Nothing is read or started here.
 
-mod flags;
-
-pub(crate) use flags::compression;
-
-use flags::{FLAGS, GENERATE, Group, RUN};
+use crate::flags::{EXCLUSIVE, FLAGS, GENERATE, Group, RUN};
+use crate::input::Input;
 use log::LevelFilter;
 use prometheus_operator_receiver::exporters::Compression;
-use prometheus_operator_receiver::kube::types::meta::LabelSelector;
 use prometheus_operator_receiver::model::nearest::nearest;
-use prometheus_operator_receiver::receiver::Settings;
-use serde_json::json;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -24,7 +18,7 @@ pub(crate) enum Command {
     /// Print the configuration that would be scraped.
     Generate(Box<Args>),
     /// Load a Prometheus configuration: a file, or `-` for standard input.
-    Check(PathBuf),
+    Check(Input),
     /// Print the version.
     Version,
     /// Print this text.
@@ -34,34 +28,17 @@ pub(crate) enum Command {
 /// Flags as given: what is not given comes from the environment, the settings file or the defaults.
 #[derive(Debug, Default)]
 pub(crate) struct Args {
-    /// What stands without a flag: the folder, the file, or `-`.
-    pub(crate) input: Option<PathBuf>,
-    pub(crate) settings: Option<PathBuf>,
-    pub(crate) kubeconfig: Option<String>,
-    pub(crate) context: Option<String>,
-    pub(crate) from_dir: Option<PathBuf>,
-    pub(crate) no_kubernetes: bool,
-    pub(crate) additional_scrape_configs: Option<PathBuf>,
-    pub(crate) monitor_files: Vec<String>,
-    pub(crate) namespaces: Vec<String>,
-    pub(crate) deny_namespaces: Vec<String>,
-    pub(crate) service_monitors: Option<LabelSelector>,
-    pub(crate) service_monitor_namespaces: Option<LabelSelector>,
-    pub(crate) pod_monitors: Option<LabelSelector>,
-    pub(crate) pod_monitor_namespaces: Option<LabelSelector>,
+    /// What stands without a flag.
+    pub(crate) input: Option<Input>,
+    pub(crate) settings_file: Option<PathBuf>,
+    /// What flags set, by the key of the setting.
+    pub(crate) overrides: BTreeMap<&'static str, Value>,
     pub(crate) output: Output,
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) otlp_headers: Vec<(String, String)>,
     pub(crate) otlp_compression: Option<Compression>,
-    pub(crate) listen: Option<SocketAddr>,
-    pub(crate) shutdown_timeout: Option<Duration>,
-    pub(crate) min_scrape_interval: Option<Duration>,
-    pub(crate) last_good_max_age: Option<Duration>,
     pub(crate) log_level: Option<LevelFilter>,
-    pub(crate) events: bool,
     pub(crate) expand: bool,
-    pub(crate) inherit: Option<String>,
-    pub(crate) shard: Option<u32>,
 }
 
 /// Where metrics go.
@@ -131,7 +108,7 @@ pub(crate) fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Com
         "run" => match flags_of(rest, RUN)? {
             Args {
                 input: Some(input), ..
-            } => Err(format!("unexpected argument {}", input.display())),
+            } => Err(format!("unexpected argument {input}")),
             args => Ok(Command::Run(Box::new(args))),
         },
         "generate" => match flags_of(rest, GENERATE)? {
@@ -186,52 +163,23 @@ fn flags_of(args: Vec<OsString>, groups: &[Group]) -> Result<Args, String> {
             let value = value.into_string();
             value.map_err(|value| format!("--{name}: {} is not UTF-8", value.display()))?
         };
-        (flag.set)(&mut into, value).map_err(|err| format!("--{name}: {err}"))?;
+        flag.apply(&mut into, &value)
+            .map_err(|err| format!("--{name}: {err}"))?;
     }
-    into.checked()
+    match conflict(&into) {
+        Some((one, other)) => Err(format!("--{one} and --{other} exclude each other")),
+        None => Ok(into),
+    }
 }
 
-impl Args {
-    /// Puts the selectors that were given in the place of those in the settings.
-    pub(crate) fn select(&self, settings: &mut Settings) -> Result<(), String> {
-        let selectors = [
-            (&self.service_monitors, "serviceMonitorSelector"),
-            (
-                &self.service_monitor_namespaces,
-                "serviceMonitorNamespaceSelector",
-            ),
-            (&self.pod_monitors, "podMonitorSelector"),
-            (&self.pod_monitor_namespaces, "podMonitorNamespaceSelector"),
-        ];
-        for (given, field) in selectors {
-            if let Some(selector) = given {
-                let said = settings.say(field, json!(selector));
-                said.map_err(|err| format!("{err:#}"))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn checked(self) -> Result<Self, String> {
-        let exclusive: [&[(bool, &str)]; 2] = [
-            &[
-                (self.kubeconfig.is_some(), "--kubeconfig"),
-                (self.from_dir.is_some(), "--from-dir"),
-                (self.no_kubernetes, "--no-kubernetes"),
-            ],
-            &[
-                (!self.namespaces.is_empty(), "--namespaces"),
-                (!self.deny_namespaces.is_empty(), "--deny-namespaces"),
-            ],
-        ];
-        for flags in exclusive {
-            let mut given = flags.iter().filter(|(given, _)| *given);
-            if let (Some((_, one)), Some((_, other))) = (given.next(), given.next()) {
-                return Err(format!("{one} and {other} exclude each other"));
-            }
-        }
-        Ok(self)
-    }
+/// Two flags of which only one may be given.
+fn conflict(args: &Args) -> Option<(&'static str, &'static str)> {
+    EXCLUSIVE.iter().find_map(|keys| {
+        let given = keys.iter().filter(|key| args.overrides.contains_key(*key));
+        let flags = given.filter_map(|key| FLAGS.iter().find(|flag| flag.key() == Some(key)));
+        let mut names = flags.map(|flag| flag.name);
+        Some((names.next()?, names.next()?))
+    })
 }
 
 fn help(command: &str) -> Result<String, String> {
@@ -278,6 +226,7 @@ fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn parsed(line: &str) -> Result<Command, String> {
         parse_args(line.split_whitespace().map(OsString::from))
@@ -300,15 +249,18 @@ mod tests {
     fn run_is_the_default_command() {
         assert!(matches!(parsed(""), Ok(Command::Run(_))));
         let args = run("--namespaces a,b --namespaces=c --output stdout:json");
-        assert_eq!(args.namespaces, ["a", "b", "c"]);
+        assert_eq!(args.overrides["namespaces"], json!(["a", "b", "c"]));
         assert_eq!(args.output, Output::StdoutJson);
         let args = run(
             "run --web.listen-address :1 --shutdown-timeout 1m30s --log-level debug --no-kubernetes",
         );
-        assert_eq!(args.listen, Some(SocketAddr::from(([0_u16; 8], 1))));
-        assert_eq!(args.shutdown_timeout, Some(Duration::from_secs(90)));
+        let overrides = BTreeMap::from([
+            ("webListenAddress", json!("[::]:1")),
+            ("shutdownTimeout", json!("90000ms")),
+            ("source.none", Value::Null),
+        ]);
+        assert_eq!(args.overrides, overrides);
         assert_eq!(args.log_level, Some(LevelFilter::Debug));
-        assert!(args.no_kubernetes);
         let args = run("--otlp-header a=b=c --otlp-header d= --otlp-compression none");
         let headers = [("a", "b=c"), ("d", "")].map(|(k, v)| (k.to_owned(), v.to_owned()));
         assert_eq!(args.otlp_headers, headers);
@@ -321,8 +273,11 @@ mod tests {
             panic!("not generate");
         };
         assert!(generate.expand);
-        assert_eq!(generate.input, Some(PathBuf::from("dir")));
-        assert!(matches!(parsed("check -"), Ok(Command::Check(_))));
+        assert_eq!(generate.input, Some(Input::Path("dir".into())));
+        assert!(matches!(
+            parsed("check -"),
+            Ok(Command::Check(Input::Stdin))
+        ));
         assert!(matches!(parsed("version"), Ok(Command::Version)));
         assert!(matches!(parsed("--version"), Ok(Command::Version)));
         for line in [
@@ -377,19 +332,14 @@ mod tests {
             "--kubeconfig a --from-dir b",
             "--kubeconfig and --from-dir exclude each other",
         );
+        refused(
+            "--context a --from-dir b",
+            "--context and --from-dir exclude each other",
+        );
         refused("generate --output stdout a", "unknown flag --output");
         refused(
             "--namespaces a --deny-namespaces b",
             "--namespaces and --deny-namespaces exclude each other",
         );
-    }
-
-    #[test]
-    fn flags_are_defined_once() {
-        let mut names: Vec<_> = FLAGS.iter().map(|flag| flag.name).collect();
-        let n = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), n);
     }
 }

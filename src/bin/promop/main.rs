@@ -3,16 +3,18 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr)] // this is where they belong
 
-mod check;
 mod cli;
-mod generate;
+mod commands;
+mod flags;
+mod input;
 mod logging;
-mod otlp;
-mod run;
+mod otlp_env;
 mod selector;
+mod settings;
 mod signal;
 
 use cli::Command;
+use commands::{check, generate, run};
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -31,7 +33,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The YAML reader panics at some texts; the library makes errors of it, and nobody else need know.
+/// The YAML reader panics at some texts; the library makes errors of it, so that nothing is printed.
 fn quiet_panics_of_the_yaml_reader() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -74,10 +76,10 @@ fn version() -> String {
     format!("promop {version} ({arch}-{os})\n")
 }
 
-/// To the standard output; whoever read enough, as `head` does, may have gone.
+/// To the standard output; its reader may have ended, as `head` does when it has enough.
 ///
 /// # Errors
-/// It cannot be written, because a disk is full, say.
+/// It cannot be written, for example because a disk is full.
 fn print(text: &str) -> Result<Exit, String> {
     let mut to = std::io::stdout();
     match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {

@@ -25,7 +25,7 @@ pub(crate) enum Event {
     Reload,
     /// End in order.
     Stop,
-    /// Whoever read the standard output has gone: end in order, too.
+    /// The reader of the standard output has ended: end in order, too.
     OutputClosed,
 }
 

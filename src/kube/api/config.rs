@@ -1,6 +1,7 @@
 //! How to reach an API server: values, read from a pod's mounted files or from kubeconfig files ([`super::kubeconfig`]).
 
 use crate::http::config::{Secret, Tls};
+use crate::kube::DEFAULT_NAMESPACE;
 use crate::rt::files::reason;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -124,7 +125,7 @@ impl Config {
             auth: Auth::TokenFile(token),
             proxy: Secret::default(),
             namespace: if namespace.is_empty() {
-                "default".to_owned()
+                DEFAULT_NAMESPACE.to_owned()
             } else {
                 namespace.to_owned()
             },

@@ -5,6 +5,7 @@ use super::reflector::{Reflector, Tuning};
 use super::scope::{Scope, SubscribeError};
 use super::store::{Changes, Inbox, Store, Trouble};
 use super::store_key::{StoreKey, WatchHealth};
+use crate::kube::DEFAULT_NAMESPACE;
 use crate::kube::api::client::Client;
 use crate::kube::api::error::Error;
 use crate::kube::folder::{Folder, FolderProblem};
@@ -212,7 +213,7 @@ impl Informers {
     pub fn own_namespace(&self) -> String {
         match &self.0.shared.feed {
             Feed::Api(client) => client.namespace().to_owned(),
-            Feed::Folder(_) => "default".to_owned(),
+            Feed::Folder(_) => DEFAULT_NAMESPACE.to_owned(),
         }
     }
 

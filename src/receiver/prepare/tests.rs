@@ -3,7 +3,7 @@ use crate::kube::Tuning;
 use crate::monitoring::Definitions;
 use crate::receiver::monitors::Scope;
 use crate::receiver::parts;
-use crate::receiver::settings::Source;
+use crate::receiver::settings::{Settings, Source};
 use crate::rt::clock::SystemClock;
 use crate::rt::stop::{self, Stopper};
 use crossbeam_channel::{Receiver, bounded};
@@ -26,14 +26,15 @@ impl Rig {
         let clock = SystemClock::shared();
         let environment = Environment::default();
         let surroundings = parts::surroundings(&environment);
-        let mut settings = Settings {
+        let settings = Settings {
             source: Source::Folder(folder.path().to_owned()),
             ..Settings::default()
         };
-        let informers =
-            parts::informers(&mut settings, &environment, &surroundings.roots, &clock).unwrap();
-        let informers = informers.unwrap();
-        settings.prometheus = for_run(settings.prometheus, None, &environment).unwrap();
+        let source = parts::source(&settings.source, &environment, &surroundings.roots, &clock);
+        let (source, own) = source.unwrap().unwrap();
+        let resolved = settings.resolve(&environment, &own).unwrap();
+        let resolved = resolved.for_run(&environment).unwrap();
+        let informers = parts::informers(source, resolved.scope(), &clock).unwrap();
         let discovery = Manager::start(crate::discovery::DiscoveryContext {
             informers: Some(informers.clone()),
             http: surroundings.clone(),
@@ -46,7 +47,7 @@ impl Rig {
         let monitors =
             Monitors::subscribe(&informers, Scope::default(), definitions, &changed).unwrap();
         let preparer = Preparer {
-            settings: Arc::new(settings),
+            resolved: Arc::new(resolved),
             next_settings: Arc::default(),
             environment,
             clock,
@@ -100,11 +101,9 @@ impl Rig {
 
     /// Builds everything anew with other folders for monitors' files.
     fn with_monitor_files(&mut self, folders: &[&str]) -> Loaded {
-        let settings = Settings {
-            monitor_files: folders.iter().map(|&folder| folder.into()).collect(),
-            ..Settings::clone(&self.preparer.settings)
-        };
-        self.preparer.take_over(settings).unwrap();
+        let mut next = Resolved::clone(&self.preparer.resolved);
+        next.given.monitor_files = folders.iter().map(|&folder| folder.into()).collect();
+        self.preparer.take_over(next);
         self.preparer.prepare().unwrap().loaded
     }
 
@@ -211,11 +210,9 @@ fn one_change_costs_one_job() {
 #[test]
 fn a_monitor_that_wants_too_much_is_rejected_alone() {
     let mut rig = Rig::new(None);
-    let settings = Settings {
-        max_monitor_bytes: 8000,
-        ..Settings::clone(&rig.preparer.settings)
-    };
-    rig.preparer.settings = Arc::new(settings);
+    Arc::make_mut(&mut rig.preparer.resolved)
+        .given
+        .max_monitor_bytes = 8000;
     rig.write("ServiceMonitor", "good", &["a", "b"]);
     rig.write("ServiceMonitor", "large", &["a"; 50]);
     rig.write_endpoints("ServiceMonitor", "often", &["port: a, interval: 99ms"]);

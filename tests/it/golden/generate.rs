@@ -201,7 +201,7 @@ fn references_are_complete(
 }
 
 fn expanded(config: &str, settings: &Settings, of: &Expand) -> String {
-    let mut env = expand::pod_environment(settings, of.shard, of.replica);
+    let mut env = settings.pod_environment(of.shard, of.replica);
     if settings.features.daemon_set {
         let pod = format!("prom-agent-{}-x7k2p", settings.name);
         env.insert("POD_NAME".to_owned(), pod);

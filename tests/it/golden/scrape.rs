@@ -19,7 +19,7 @@ use prometheus_operator_receiver::rt::files::Disk;
 use prometheus_operator_receiver::rt::gate::Gate;
 use prometheus_operator_receiver::scrape::cycle::{End, end_into, scrape_into};
 use prometheus_operator_receiver::scrape::failure::FailureLog;
-use prometheus_operator_receiver::scrape::job::{Counters, Job, Options};
+use prometheus_operator_receiver::scrape::job::{Counter, Counters, Job, Options};
 use prometheus_operator_receiver::scrape::state::{TargetState, Worker};
 use prometheus_operator_receiver::scrape::target::{Target, sync};
 use record::{Batches, Recorder, as_batch, number};
@@ -152,11 +152,11 @@ fn run(
         .collect::<Result<Vec<_>, _>>()?;
     entries.sort_by_key(|entry| format!("{}{}", entry["labels"], entry["url"]));
     // As the oracle, without the scrape on shutdown.
-    let counted = case.counted.unwrap_or_else(|| counters.by_name());
-    let counted = counted.into_iter().filter(|(_, n)| *n > 0);
+    let counted = case.counted.unwrap_or_else(|| counters.all());
+    let counted = counted.into_iter().filter(|counter| counter.value > 0);
     let mut ours = json!({
         "targets": entries,
-        "counters": counted.map(|(name, n)| (name.to_owned(), json!(n))).collect::<Map<_, _>>(),
+        "counters": counted.map(|counter| (counter.name.to_owned(), json!(counter.value))).collect::<Map<_, _>>(),
     });
     if let Some(path) = failures {
         let text = std::fs::read_to_string(path).unwrap();
@@ -181,7 +181,7 @@ struct Case<'a> {
     worker: Worker,
     clock: Arc<ManualClock>,
     /// The counters before the scrape on shutdown.
-    counted: Option<[(&'static str, u64); 10]>,
+    counted: Option<[Counter; 11]>,
     head: Option<Head>,
 }
 
@@ -212,7 +212,7 @@ impl Case<'_> {
                 requests: Vec::new(),
             };
             if self.options.scrape_on_shutdown && n + 1 == n_cycles {
-                self.counted = Some(self.job.counters.by_name());
+                self.counted = Some(self.job.counters.all());
             }
             let slot = self.clock.unix_ms();
             slots.push(slot);

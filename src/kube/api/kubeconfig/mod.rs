@@ -8,6 +8,7 @@ use self::exec::{ExecConfig, exec_of};
 use self::merge::{Picked, pick};
 use super::config::{Auth, Config, ConfigError, read};
 use crate::http::config::{Secret, Tls};
+use crate::kube::DEFAULT_NAMESPACE;
 use crate::kube::decode::decode;
 use crate::wire::yaml;
 use base64::Engine;
@@ -184,7 +185,7 @@ fn build(picked: Picked) -> Result<Config, ConfigError> {
         auth: auth_of(&cluster, &user, &context)?,
         proxy: Secret::new(proxy.as_str()),
         namespace: if context.namespace.is_empty() {
-            "default".to_owned()
+            DEFAULT_NAMESPACE.to_owned()
         } else {
             context.namespace
         },

@@ -1,9 +1,9 @@
 //! `promop generate`: what prometheus-operator would write for the monitors in files (manual::decisions, 15).
 
-use crate::check::read;
+use super::run;
 use crate::cli::Args;
-use crate::run;
-use crate::{Exit, print};
+use crate::input::Input;
+use crate::{Exit, print, settings};
 use prometheus_operator_receiver::config::{self, Loader};
 use prometheus_operator_receiver::kube::folder::{find_files, read_text};
 use prometheus_operator_receiver::kube::manifest::{self, Object};
@@ -12,6 +12,7 @@ use prometheus_operator_receiver::operator::{self, Assets, Generated, Settings, 
 use prometheus_operator_receiver::receiver::{self, Environment};
 use prometheus_operator_receiver::rt::files::MemoryFiles;
 use prometheus_operator_receiver::wire::yaml::documents;
+use serde_json::Value;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -20,12 +21,31 @@ use std::path::Path;
 /// # Errors
 /// The input cannot be read, or the settings do not allow a configuration.
 pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
-    let mut input = read_input(args.input.as_deref().ok_or("no input")?)?;
-    let ours = run::settings(args)?;
-    let settings = settings(args, &ours, &input.others)?;
-    let generated = generated(args, &mut input, &settings)?;
+    let mut input = Objects::read(args.input.as_ref().ok_or("no input")?)?;
+    let given = settings::given(args)?;
+    let object = inherited(wanted(args, &given).as_deref(), &input.others)?;
+    let own_namespace = object.map_or_else(
+        || Settings::default().namespace,
+        |object| object.namespace().to_owned(),
+    );
+    // Without --expand the text is the same in every environment.
+    let variables = args.expand.then(run::environment);
+    let environment = Environment::new(variables.unwrap_or_default());
+    let resolved = given
+        .resolve(&environment, &own_namespace)
+        .map_err(|err| settings::problem(args, &err))?;
+    let settings = match object {
+        Some(object) => &carried_over(object, &resolved.given)?,
+        None => &resolved.generator,
+    };
+    let snapshot = &mut input.snapshot;
+    snapshot.complete_namespaces(&settings.namespace);
+    snapshot.restrict(&resolved.namespaces, &resolved.deny_namespaces);
+    let generated = operator::generate(snapshot, &input.assets, settings);
+    let generated = generated.map_err(|err| err.to_string())?;
+
     let rejected = generated.rejected.iter();
-    let complaints = &mut input.complaints;
+    let mut complaints = input.complaints;
     complaints.extend(rejected.map(|rejection| format!("rejected {rejection}")));
     complaints.extend(refused(&generated));
     if generated.left_out > 0 {
@@ -34,11 +54,11 @@ pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
             "promop: mode DaemonSet reads PodMonitors only: {count} ServiceMonitors are left out"
         );
     }
-    for complaint in complaints.iter() {
+    for complaint in &complaints {
         eprintln!("promop: {complaint}");
     }
     if args.expand {
-        let pod = ours.pod_environment(&settings, &Environment::new(run::environment()));
+        let pod = resolved.pod_environment(settings, &environment);
         let pod = pod.map_err(|err| format!("{err:#}"))?;
         let env = |name: &str| pod.get(name).cloned();
         print(&expand::expand(&generated.document(), &env))?;
@@ -57,7 +77,7 @@ pub(crate) fn generate(args: &Args) -> Result<Exit, String> {
 
 /// What the files hold.
 #[derive(Default)]
-struct Input {
+struct Objects {
     snapshot: Snapshot,
     assets: Assets,
     /// Objects of all other kinds, among them those to inherit from.
@@ -66,37 +86,34 @@ struct Input {
     complaints: Vec<String>,
 }
 
-/// The objects of a folder, a file or standard input, and what of it holds none. A file that is named must be readable.
-fn read_input(path: &Path) -> Result<Input, String> {
-    let definitions = Definitions::vendored();
-    let mut input = Input::default();
-    if !path.is_dir() {
-        let bytes = read(path).map_err(|err| format!("{}: {err}", path.display()))?;
-        let text = documents::text(bytes).map_err(|err| format!("{}: {err}", path.display()))?;
-        input.add(path, &text, &definitions);
-        return Ok(input);
-    }
-    let found = find_files(path);
-    if let Some(message) = found.unreadable.get(path) {
-        return Err(format!("{}: {message}", path.display()));
-    }
-    let unreadable = found.unreadable.into_iter();
-    let complaints = unreadable.map(|(path, message)| format!("{}: {message}", path.display()));
-    input.complaints.extend(complaints);
-    for path in found.files.keys() {
-        match read_text(path) {
-            Ok(text) => input.add(path, &text, &definitions),
-            Err(message) => input
-                .complaints
-                .push(format!("{}: {message}", path.display())),
+impl Objects {
+    /// The objects of the input, and what of it holds none. A file that is named must be readable.
+    fn read(from: &Input) -> Result<Self, String> {
+        let definitions = Definitions::vendored();
+        let mut objects = Self::default();
+        let Some(folder) = from.folder() else {
+            let text = documents::text(from.read()?).map_err(|err| format!("{from}: {err}"))?;
+            objects.add(&from.to_string(), &text, &definitions);
+            return Ok(objects);
+        };
+        let found = find_files(folder);
+        if let Some(message) = found.unreadable.get(folder) {
+            return Err(format!("{from}: {message}"));
         }
+        let complaint = |path: &Path, message: &str| format!("{}: {message}", path.display());
+        let unreadable = found.unreadable.iter();
+        objects.complaints = unreadable.map(|(path, why)| complaint(path, why)).collect();
+        for path in found.files.keys() {
+            match read_text(path) {
+                Ok(text) => objects.add(&path.to_string_lossy(), &text, &definitions),
+                Err(message) => objects.complaints.push(complaint(path, &message)),
+            }
+        }
+        Ok(objects)
     }
-    Ok(input)
-}
 
-impl Input {
-    fn add(&mut self, file: &Path, text: &str, definitions: &Definitions) {
-        manifest::each(&file.to_string_lossy(), text, &mut |found| match found {
+    fn add(&mut self, file: &str, text: &str, definitions: &Definitions) {
+        manifest::each(file, text, &mut |found| match found {
             Ok(object)
                 if self.snapshot.add(&object, Some(definitions)) || self.assets.add(&object) => {}
             Ok(object) => self.others.push(object),
@@ -105,26 +122,23 @@ impl Input {
     }
 }
 
-/// What the chosen object says, else the defaults; flags and the settings file win.
-fn settings(
-    args: &Args,
-    ours: &receiver::Settings,
-    objects: &[Object],
-) -> Result<Settings, String> {
-    let in_file = ours.inherit.as_ref().map(ToString::to_string);
-    let settings = match inherited(args.inherit.as_deref().or(in_file.as_deref()), objects)? {
-        Some(object) => {
-            let (kind, namespace, name) = (object.kind(), object.namespace(), object.name());
-            eprintln!("promop: settings inherited from {kind} {namespace}/{name}");
-            let inherited = ours.inherited(object.value.clone());
-            let (settings, left) = inherited.map_err(|err| err.to_string())?;
-            for field in left {
-                eprintln!("promop: not carried over: {field}");
-            }
-            settings
-        }
-        None => ours.prometheus.clone(),
-    };
+/// The object that flag or settings file name; `none` only by the flag.
+fn wanted(args: &Args, given: &receiver::Settings) -> Option<String> {
+    if args.overrides.get("inherit") == Some(&Value::Null) {
+        return Some("none".to_owned());
+    }
+    given.inherit.as_ref().map(ToString::to_string)
+}
+
+/// The settings of the chosen object, with the fields that are given in their place.
+fn carried_over(object: &Object, given: &receiver::Settings) -> Result<Settings, String> {
+    let (kind, namespace, name) = (object.kind(), object.namespace(), object.name());
+    eprintln!("promop: settings inherited from {kind} {namespace}/{name}");
+    let inherited = given.inherited(object.value.clone());
+    let (settings, not_carried_over) = inherited.map_err(|err| err.to_string())?;
+    for field in not_carried_over {
+        eprintln!("promop: not carried over: {field}");
+    }
     Ok(settings)
 }
 
@@ -169,26 +183,7 @@ fn inherited<'a>(
     }
 }
 
-fn generated(args: &Args, input: &mut Input, settings: &Settings) -> Result<Generated, String> {
-    let Input {
-        snapshot, assets, ..
-    } = input;
-    snapshot.complete_namespaces(&settings.namespace);
-    let own = |names: &[String]| -> Vec<String> {
-        let real = names.iter().map(|name| {
-            if name == "own" {
-                &settings.namespace
-            } else {
-                name
-            }
-        });
-        real.cloned().collect()
-    };
-    snapshot.restrict(&own(&args.namespaces), &own(&args.deny_namespaces));
-    operator::generate(snapshot, assets, settings).map_err(|err| err.to_string())
-}
-
-/// What of the text Prometheus would not load, said as `run` says it. It is written nonetheless: upstream writes it, too.
+/// What of the text Prometheus would not load, in the words of `run`. It is written nonetheless: upstream writes it, too.
 fn refused(generated: &Generated) -> Vec<String> {
     let (files, mut loader) = (MemoryFiles::default(), Loader::new());
     let cx = config::Context {
@@ -247,15 +242,16 @@ mod tests {
         write("latin.yaml", b"# caf\xe9\nkind: X\n");
         write("bad.yaml", b"kind: Z\n---\n[!a, b]\n");
         write("good.json", br#"{"kind": "A"}{"kind": "B"}"#);
-        let input = read_input(dir.path()).unwrap();
+        let input = Objects::read(&Input::Path(dir.path().into())).unwrap();
         let kinds: Vec<_> = input.others.iter().map(Object::kind).collect();
         assert_eq!(kinds, ["Z", "A", "B"]);
         let complaints = input.complaints;
         assert_eq!(complaints.len(), 2, "{complaints:?}");
         assert!(complaints[1].contains("latin.yaml: line 1: not UTF-8"));
         assert!(complaints[0].contains("bad.yaml#2: line "));
-        assert!(read_input(&dir.path().join("latin.yaml")).is_err());
-        assert!(read_input(&dir.path().join("gone")).is_err());
+        for name in ["latin.yaml", "absent"] {
+            assert!(Objects::read(&Input::Path(dir.path().join(name))).is_err());
+        }
     }
 
     #[test]

@@ -1,25 +1,69 @@
-//! All flags, and what their values may be.
+//! All flags: which setting each sets, and what its value may be.
 
-use super::{Args, Output};
+use crate::cli::{Args, Output};
 use crate::selector;
+use Sets::{Argument, Setting};
 use log::LevelFilter;
 use prometheus_operator_receiver::exporters::Compression;
 use prometheus_operator_receiver::receiver::Inherit;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::time::Duration;
 
-/// One flag: its name, the placeholder of its value (empty: a switch), its help, and what it does.
-pub(super) struct Flag {
-    pub(super) group: Group,
-    pub(super) name: &'static str,
-    pub(super) value: &'static str,
-    pub(super) help: &'static str,
-    pub(super) set: fn(&mut Args, String) -> Result<(), String>,
+/// One flag: its name, the placeholder of its value (empty: a switch), its help, and what it sets.
+pub(crate) struct Flag {
+    pub(crate) group: Group,
+    pub(crate) name: &'static str,
+    pub(crate) value: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) sets: Sets,
 }
+
+/// What a flag sets.
+pub(crate) enum Sets {
+    /// A setting, by its key in a settings file; a dot leads into a map.
+    Setting {
+        key: &'static str,
+        parse: fn(&str) -> Result<Value, String>,
+    },
+    /// What is no setting: how the program itself behaves.
+    Argument(fn(&mut Args, &str) -> Result<(), String>),
+}
+
+impl Flag {
+    pub(crate) fn key(&self) -> Option<&'static str> {
+        match self.sets {
+            Setting { key, .. } => Some(key),
+            Argument(_) => None,
+        }
+    }
+
+    /// Puts the flag's value into `args`; lists add up.
+    pub(crate) fn apply(&self, args: &mut Args, value: &str) -> Result<(), String> {
+        let (key, parse) = match self.sets {
+            Setting { key, parse } => (key, parse),
+            Argument(set) => return set(args, value),
+        };
+        match (parse(value)?, args.overrides.get_mut(key)) {
+            (Value::Array(more), _) if more.is_empty() => {}
+            (Value::Array(more), Some(Value::Array(list))) => list.extend(more),
+            (value, _) => {
+                args.overrides.insert(key, value);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keys of which flags may set only one, which then takes the place of whichever the file sets.
+pub(crate) const EXCLUSIVE: &[&[&str]] = &[
+    &["source.kubeconfig.path", "source.folder", "source.none"],
+    &["source.kubeconfig.context", "source.folder", "source.none"],
+    &["namespaces", "denyNamespaces"],
+];
 
 /// Flags that belong together in the help, and to the same commands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Group {
+pub(crate) enum Group {
     Settings,
     Source,
     Selection,
@@ -28,7 +72,7 @@ pub(super) enum Group {
 }
 
 impl Group {
-    pub(super) fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Settings => "Settings",
             Self::Source => "From where",
@@ -39,80 +83,103 @@ impl Group {
     }
 }
 
-pub(super) const RUN: &[Group] = &[
+pub(crate) const RUN: &[Group] = &[
     Group::Source,
     Group::Selection,
     Group::Output,
     Group::Settings,
 ];
-pub(super) const GENERATE: &[Group] = &[Group::Generate, Group::Selection, Group::Settings];
+pub(crate) const GENERATE: &[Group] = &[Group::Generate, Group::Selection, Group::Settings];
 
-pub(super) const FLAGS: &[Flag] = &[
+pub(crate) const FLAGS: &[Flag] = &[
     Flag {
         group: Group::Source,
         name: "kubeconfig",
         value: "FILE",
         help: "Way to the API server [default: KUBECONFIG, ~/.kube/config, then the pod's service account]",
-        set: |a, v| some(&mut a.kubeconfig, v),
+        sets: Setting {
+            key: "source.kubeconfig.path",
+            parse: text,
+        },
     },
     Flag {
         group: Group::Source,
         name: "context",
         value: "NAME",
         help: "Context in the kubeconfig [default: its current one]",
-        set: |a, v| some(&mut a.context, v),
+        sets: Setting {
+            key: "source.kubeconfig.context",
+            parse: text,
+        },
     },
     Flag {
         group: Group::Source,
         name: "from-dir",
         value: "DIR",
         help: "A folder of Kubernetes YAML files plays the API server; changed files are changed objects",
-        set: |a, v| some(&mut a.from_dir, v.into()),
+        sets: Setting {
+            key: "source.folder",
+            parse: text,
+        },
     },
     Flag {
         group: Group::Source,
         name: "no-kubernetes",
         value: "",
         help: "No API server and no monitors; needs --additional-scrape-configs",
-        set: |a, _| yes(&mut a.no_kubernetes),
+        sets: Setting {
+            key: "source.none",
+            parse: null,
+        },
     },
     Flag {
         group: Group::Source,
         name: "additional-scrape-configs",
         value: "FILE",
         help: "A YAML list of Prometheus scrape configs, beside what the monitors give",
-        set: |a, v| some(&mut a.additional_scrape_configs, v.into()),
+        sets: Setting {
+            key: "additionalScrapeConfigs",
+            parse: text,
+        },
     },
     Flag {
         group: Group::Source,
         name: "monitor-files",
         value: "DIR,DIR",
         help: "Further folders in which monitors may name files (bearerTokenFile, caFile, ...); any: every file",
-        set: |a, v| list(&mut a.monitor_files, &v),
+        sets: Setting {
+            key: "monitorFiles",
+            parse: list,
+        },
     },
     Flag {
         group: Group::Selection,
         name: "namespaces",
         value: "A,B",
         help: "Look only at these namespaces; own is the namespace of the pod",
-        set: |a, v| list(&mut a.namespaces, &v),
+        sets: Setting {
+            key: "namespaces",
+            parse: list,
+        },
     },
     Flag {
         group: Group::Selection,
         name: "deny-namespaces",
         value: "A,B",
         help: "Look at all namespaces but these",
-        set: |a, v| list(&mut a.deny_namespaces, &v),
+        sets: Setting {
+            key: "denyNamespaces",
+            parse: list,
+        },
     },
     Flag {
         group: Group::Selection,
         name: "service-monitor-selector",
         value: "LABELS",
         help: "Only ServiceMonitors with such labels: team=a,env in (x,y),!old",
-        set: |a, v| {
-            parse(&mut a.service_monitors, &v, |v| {
-                selector::parse(v).map(Some)
-            })
+        sets: Setting {
+            key: "prometheus.serviceMonitorSelector",
+            parse: labels,
         },
     },
     Flag {
@@ -120,10 +187,9 @@ pub(super) const FLAGS: &[Flag] = &[
         name: "service-monitor-namespace-selector",
         value: "LABELS",
         help: "Only ServiceMonitors in namespaces with such labels",
-        set: |a, v| {
-            parse(&mut a.service_monitor_namespaces, &v, |v| {
-                selector::parse(v).map(Some)
-            })
+        sets: Setting {
+            key: "prometheus.serviceMonitorNamespaceSelector",
+            parse: labels,
         },
     },
     Flag {
@@ -131,17 +197,19 @@ pub(super) const FLAGS: &[Flag] = &[
         name: "pod-monitor-selector",
         value: "LABELS",
         help: "Only PodMonitors with such labels",
-        set: |a, v| parse(&mut a.pod_monitors, &v, |v| selector::parse(v).map(Some)),
+        sets: Setting {
+            key: "prometheus.podMonitorSelector",
+            parse: labels,
+        },
     },
     Flag {
         group: Group::Selection,
         name: "pod-monitor-namespace-selector",
         value: "LABELS",
         help: "Only PodMonitors in namespaces with such labels",
-        set: |a, v| {
-            parse(&mut a.pod_monitor_namespaces, &v, |v| {
-                selector::parse(v).map(Some)
-            })
+        sets: Setting {
+            key: "prometheus.podMonitorNamespaceSelector",
+            parse: labels,
         },
     },
     Flag {
@@ -149,127 +217,146 @@ pub(super) const FLAGS: &[Flag] = &[
         name: "inherit",
         value: "KIND/NS/NAME",
         help: "Settings of this object: prometheus/NS/NAME, prometheusagent/NS/NAME, none [default: none; generate: the only one]",
-        set: |a, v| parse(&mut a.inherit, &v, |v| inherit(v).map(Some)),
+        sets: Setting {
+            key: "inherit",
+            parse: inherit,
+        },
     },
     Flag {
         group: Group::Selection,
         name: "shard",
         value: "N",
         help: "Only the targets of this shard, from 0 [default: SHARD, then the pod's number]",
-        set: |a, v| parse(&mut a.shard, &v, |v| number(v).map(Some)),
+        sets: Setting {
+            key: "shard",
+            parse: number,
+        },
     },
     Flag {
         group: Group::Output,
         name: "output",
         value: "KIND",
         help: "otlp, stdout or stdout:text (a line per sample), stdout:json (OTLP/JSON lines) [default: otlp]",
-        set: |a, v| parse(&mut a.output, &v, output),
+        sets: Argument(|args, value| set(&mut args.output, output(value))),
     },
     Flag {
         group: Group::Output,
         name: "otlp-endpoint",
         value: "URL",
-        help: "OTLP/HTTP endpoint; /v1/metrics is added to its path [default: http://localhost:4318]",
-        set: |a, v| some(&mut a.otlp_endpoint, v),
+        help: "OTLP/HTTP endpoint; /v1/metrics is added to its path [default: OTEL_EXPORTER_OTLP_ENDPOINT, then http://localhost:4318]",
+        sets: Argument(|args, value| set(&mut args.otlp_endpoint, Ok(Some(value.to_owned())))),
     },
     Flag {
         group: Group::Output,
         name: "otlp-header",
         value: "NAME=VALUE",
         help: "Header of every OTLP request; may be given again",
-        set: |a, v| header(&mut a.otlp_headers, &v),
+        sets: Argument(header),
     },
     Flag {
         group: Group::Output,
         name: "otlp-compression",
         value: "KIND",
-        help: "gzip or none [default: gzip]",
-        set: |a, v| parse(&mut a.otlp_compression, &v, |v| compression(v).map(Some)),
+        help: "gzip or none [default: OTEL_EXPORTER_OTLP_COMPRESSION, then gzip]",
+        sets: Argument(|args, value| set(&mut args.otlp_compression, compression(value).map(Some))),
     },
     Flag {
         group: Group::Output,
         name: "web.listen-address",
         value: "HOST:PORT",
         help: "Where health, metrics, configuration and targets are shown [default: 127.0.0.1:9099]",
-        set: |a, v| parse(&mut a.listen, &v, |v| address(v).map(Some)),
+        sets: Setting {
+            key: "webListenAddress",
+            parse: address,
+        },
     },
     Flag {
         group: Group::Output,
         name: "shutdown-timeout",
         value: "DURATION",
         help: "How long queues may drain after SIGTERM [default: 10s]",
-        set: |a, v| parse(&mut a.shutdown_timeout, &v, |v| duration(v).map(Some)),
+        sets: Setting {
+            key: "shutdownTimeout",
+            parse: duration,
+        },
     },
     Flag {
         group: Group::Output,
         name: "min-scrape-interval",
         value: "DURATION",
         help: "Monitors and targets that want to be scraped more often are rejected [default: 100ms]",
-        set: |a, v| parse(&mut a.min_scrape_interval, &v, |v| duration(v).map(Some)),
+        sets: Setting {
+            key: "minScrapeInterval",
+            parse: duration,
+        },
     },
     Flag {
         group: Group::Output,
         name: "last-good-max-age",
         value: "DURATION",
         help: "How long the last good version of a monitor that became invalid runs on; 0: not at all [default: 1h]",
-        set: |a, v| parse(&mut a.last_good_max_age, &v, |v| duration(v).map(Some)),
+        sets: Setting {
+            key: "lastGoodMaxAge",
+            parse: duration,
+        },
     },
     Flag {
         group: Group::Output,
         name: "events",
         value: "",
         help: "Write Kubernetes Events on rejected monitors; needs the right to create them",
-        set: |a, _| yes(&mut a.events),
+        sets: Setting {
+            key: "events",
+            parse: yes,
+        },
     },
     Flag {
         group: Group::Output,
         name: "log-level",
         value: "LEVEL",
         help: "error, warn, info, debug or trace [default: RUST_LOG, then info]",
-        set: |a, v| parse(&mut a.log_level, &v, |v| level(v).map(Some)),
+        sets: Argument(|args, value| set(&mut args.log_level, level(value).map(Some))),
     },
     Flag {
         group: Group::Generate,
         name: "expand",
         value: "",
         help: "Replace $(NAME) as prometheus-operator's config reloader does, for the pod of the shard; POD_NAME and NODE_NAME are the environment's",
-        set: |a, _| yes(&mut a.expand),
+        sets: Argument(|args, _| set(&mut args.expand, Ok(true))),
     },
     Flag {
         group: Group::Settings,
         name: "settings",
         value: "FILE",
         help: "Settings as YAML; flags and environment win over it",
-        set: |a, v| some(&mut a.settings, v.into()),
+        sets: Argument(|args, value| set(&mut args.settings_file, Ok(Some(value.into())))),
     },
 ];
 
-fn some<T>(place: &mut Option<T>, value: T) -> Result<(), String> {
-    *place = Some(value);
+fn set<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *place = value?;
     Ok(())
 }
 
-fn yes(place: &mut bool) -> Result<(), String> {
-    *place = true;
-    Ok(())
+fn text(value: &str) -> Result<Value, String> {
+    Ok(value.into())
 }
 
-fn list(place: &mut Vec<String>, value: &str) -> Result<(), String> {
-    let parts = value
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty());
-    place.extend(parts.map(str::to_owned));
-    Ok(())
+fn null(_: &str) -> Result<Value, String> {
+    Ok(Value::Null)
 }
 
-fn parse<T>(
-    place: &mut T,
-    value: &str,
-    parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<(), String> {
-    *place = parse(value)?;
-    Ok(())
+fn yes(_: &str) -> Result<Value, String> {
+    Ok(true.into())
+}
+
+fn list(value: &str) -> Result<Value, String> {
+    let parts = value.split(',').map(str::trim);
+    Ok(parts.filter(|part| !part.is_empty()).collect())
+}
+
+fn labels(value: &str) -> Result<Value, String> {
+    selector::parse(value).map(|selector| json!(selector))
 }
 
 fn output(value: &str) -> Result<Output, String> {
@@ -284,16 +371,18 @@ fn output(value: &str) -> Result<Output, String> {
 }
 
 /// `none`, or an object.
-fn inherit(value: &str) -> Result<String, String> {
-    if value != "none" {
-        value.parse::<Inherit>()?;
+fn inherit(value: &str) -> Result<Value, String> {
+    if value == "none" {
+        return Ok(Value::Null);
     }
-    Ok(value.to_owned())
+    value.parse::<Inherit>()?;
+    text(value)
 }
 
-fn number(value: &str) -> Result<u32, String> {
-    value
-        .parse()
+fn number(value: &str) -> Result<Value, String> {
+    let number = value.parse::<u32>();
+    number
+        .map(Value::from)
         .map_err(|_| format!("{value} is no number from 0"))
 }
 
@@ -306,29 +395,34 @@ pub(crate) fn compression(value: &str) -> Result<Compression, String> {
     }
 }
 
-fn header(place: &mut Vec<(String, String)>, value: &str) -> Result<(), String> {
+fn header(args: &mut Args, value: &str) -> Result<(), String> {
     // The value may be a secret: it is not repeated.
     let (name, value) = value.split_once('=').ok_or("NAME=VALUE is expected")?;
-    place.push((name.trim().to_owned(), value.trim().to_owned()));
+    let header = (name.trim().to_owned(), value.trim().to_owned());
+    args.otlp_headers.push(header);
     Ok(())
 }
 
 /// `:9099` means every address, as for Prometheus.
-fn address(value: &str) -> Result<SocketAddr, String> {
+fn address(value: &str) -> Result<Value, String> {
     let (host, full) = match value.strip_prefix(':') {
         // All addresses of both families; without IPv6 those of IPv4 (receiver: start.rs).
         Some(port) => ("", format!("[::]:{port}")),
         None => (value, value.replacen("localhost:", "127.0.0.1:", 1)),
     };
-    let parsed = full.parse();
-    parsed.map_err(|_| match host {
-        "" => format!("{value}: not a port"),
-        _ => format!("{value}: an IP address and a port are expected, as 127.0.0.1:9099"),
-    })
+    let parsed = full.parse::<SocketAddr>();
+    parsed
+        .map(|address| json!(address))
+        .map_err(|_| match host {
+            "" => format!("{value}: not a port"),
+            _ => format!("{value}: an IP address and a port are expected, as 127.0.0.1:9099"),
+        })
 }
 
-fn duration(value: &str) -> Result<Duration, String> {
+/// Written as a settings file has it.
+fn duration(value: &str) -> Result<Value, String> {
     humantime::parse_duration(value)
+        .map(|duration| format!("{}ms", duration.as_millis()).into())
         .map_err(|_| format!("{value}: a duration such as 10s is expected"))
 }
 

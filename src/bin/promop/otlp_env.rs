@@ -1,13 +1,14 @@
 //! The OTLP output as flags and the environment describe it (OpenTelemetry: specification/protocol/exporter.md).
 //! A flag wins over `OTEL_EXPORTER_OTLP_METRICS_X`, that over `OTEL_EXPORTER_OTLP_X`; an empty variable is unset.
 
-use crate::cli::{Args, compression};
+use crate::cli::Args;
+use crate::flags::compression;
 use percent_encoding::percent_decode_str;
 use prometheus_operator_receiver::exporters::{OtlpHttpSettings, check_url};
 use prometheus_operator_receiver::http::config::Secret;
 use std::time::Duration;
 
-/// Where OTLP goes when nobody says it: the collector beside us.
+/// Where OTLP goes by default: the collector beside us.
 const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
 /// `0` means no limit; queues need one nevertheless.
 const NO_LIMIT: Duration = Duration::from_secs(3600);

@@ -1,0 +1,5 @@
+//! What `promop run`, `generate` and `check` do.
+
+pub(crate) mod check;
+pub(crate) mod generate;
+pub(crate) mod run;

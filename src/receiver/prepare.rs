@@ -159,9 +159,8 @@ impl Preparer {
     /// Prepares a configuration from what is known now.
     pub(super) fn prepare(&mut self) -> Result<Prepared, Failure> {
         let (Frame { generated, global }, settings_trouble) = self.frame()?;
-        let disk = vetting::disk(&self.settings.monitor_files);
         let around = Surroundings {
-            files: Arc::new(MemoryFiles::new(generated.assets, Some(disk))),
+            files: vetting::disk(&self.settings.monitor_files),
             ..self.surroundings.clone()
         };
 
@@ -465,6 +464,7 @@ impl Preparer {
         global: &Arc<Global>,
         around: &Surroundings,
     ) -> Result<Arc<Job>, String> {
+        let around = &with_files(around, &fragment.files);
         let env = |name: &str| self.environment.get(name).map(str::to_owned);
         let cx = config::Context {
             path: "",
@@ -604,6 +604,16 @@ impl Preparer {
         let synced = || jobs.iter().all(|job| job.discovery.synced().is_ok());
         while !synced() && self.clock.now() < deadline && !self.stopped.wait(SYNC_LOOK) {}
     }
+}
+
+/// A client keeps what it sees for as long as it lives: the files that its job names, and the disk beneath them.
+fn with_files(around: &Surroundings, files: &[(Arc<str>, Arc<[u8]>)]) -> Surroundings {
+    let mut around = around.clone();
+    if !files.is_empty() {
+        let files = files.iter().cloned().collect();
+        around.files = Arc::new(MemoryFiles::new(files, Some(around.files)));
+    }
+    around
 }
 
 #[cfg(test)]

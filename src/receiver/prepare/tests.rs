@@ -213,7 +213,8 @@ fn a_job_keeps_only_its_own_files() {
     let mut rig = Rig::new(None);
     let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
     let write = |rig: &Rig, n: usize, port: usize| {
-        let endpoint = format!("port: p{port}, tlsConfig: {{ca: {{secret: {{name: ca{n}, key: ca}}}}}}");
+        let endpoint =
+            format!("port: p{port}, tlsConfig: {{ca: {{secret: {{name: ca{n}, key: ca}}}}}}");
         rig.write_endpoints("ServiceMonitor", &format!("s{n}"), &[endpoint]);
     };
     for n in 0..10 {
@@ -225,7 +226,10 @@ fn a_job_keeps_only_its_own_files() {
     }
     (0..10).for_each(|n| write(&rig, n, 0));
     let holders = |loaded: &Loaded| {
-        let jobs = loaded.monitors.iter().flat_map(|built| built.fragments.iter());
+        let jobs = loaded
+            .monitors
+            .iter()
+            .flat_map(|built| built.fragments.iter());
         let holders = jobs.map(|job| match &*job.files {
             [(path, content)] => (path.to_string(), Arc::strong_count(content)),
             files => panic!("{files:?}"),
@@ -239,7 +243,10 @@ fn a_job_keeps_only_its_own_files() {
         write(&rig, edit % 10, edit);
         let port = format!("regex: p{edit}\n");
         after = holders(&rig.prepare_until(|loaded| {
-            let mut jobs = loaded.monitors.iter().flat_map(|built| built.fragments.iter());
+            let mut jobs = loaded
+                .monitors
+                .iter()
+                .flat_map(|built| built.fragments.iter());
             jobs.any(|job| job.yaml.contains(&port))
         }));
     }

@@ -51,7 +51,7 @@ impl fmt::Display for AssetKind {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Asset {
     /// Its `data`, decoded.
-    Present(Arc<BTreeMap<String, Vec<u8>>>),
+    Present(Arc<BTreeMap<String, Arc<[u8]>>>),
     /// It does not exist.
     Absent,
     /// It could not be fetched, for this reason.
@@ -118,7 +118,7 @@ pub(super) fn asset_of(kind: AssetKind, object: &Value) -> Asset {
             }
         };
         match bytes {
-            Ok(bytes) => drop(data.insert(key.clone(), bytes)),
+            Ok(bytes) => drop(data.insert(key.clone(), bytes.into())),
             Err(error) => {
                 return Asset::Unavailable(format!("data.{key} is not base64: {error}").into());
             }
@@ -127,7 +127,7 @@ pub(super) fn asset_of(kind: AssetKind, object: &Value) -> Asset {
     if kind == AssetKind::Secret {
         for (key, value) in fields("stringData").into_iter().flatten() {
             if let Some(text) = value.as_str() {
-                data.insert(key.clone(), text.as_bytes().to_vec());
+                data.insert(key.clone(), text.as_bytes().into());
             }
         }
     }

@@ -4,13 +4,14 @@
 use super::assets::{Asset, AssetId, Assets};
 use super::context::Context;
 use super::generate::{additional, head, job};
-use super::lookup::{Cache, Loaded, Loader, TlsAsset, name_problem};
+use super::lookup::{Cache, Loaded, Loader, TlsAsset};
 use super::monitor::Stored;
 use super::select::{self, Choices};
 use super::settings::{Settings, Workload};
 use super::snapshot::{Namespace, Snapshot};
-use super::{AssetKind, Cause, Error, Fragment, Generated, Kind, Owner, Rejection, validate};
-use crate::model::quote::quoted;
+use super::{
+    AssetKind, Cause, Error, Fragment, Generated, Kind, Owner, Rejection, TLS_ASSETS_DIR, validate,
+};
 use crate::monitoring::KeySelector;
 use crate::wire::yaml::emit::Tree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,9 +25,16 @@ pub struct Generator {
     /// What the selectors of namespaces saw.
     namespaces: Vec<Namespace>,
     /// What the settings' own references found in monitors' namespaces.
-    foreign: BTreeMap<AssetId, Asset>,
+    foreign: Foreign,
     /// In the order of the jobs.
     pub(super) entries: Vec<Entry>,
+}
+
+/// What the settings' own references find in monitors' namespaces.
+#[derive(Debug, Default, PartialEq)]
+struct Foreign {
+    assets: BTreeMap<AssetId, Asset>,
+    files: BTreeSet<TlsAsset>,
 }
 
 /// What is remembered of a monitor.
@@ -81,6 +89,11 @@ impl Entry {
         self.checked.as_ref().is_some_and(|c| c.verdict.is_ok())
     }
 
+    fn mounts(&self, file: &TlsAsset) -> bool {
+        let mut checked = self.checked.iter();
+        checked.any(|checked| checked.loaded.files.contains(file))
+    }
+
     /// Why it is not used, if it is not.
     fn rejection(&self) -> Option<Rejection> {
         let Checked { loaded, verdict } = self.checked.as_ref()?;
@@ -133,7 +146,7 @@ impl Generator {
         cx.load(&mut own)?;
         let own = own.loaded;
         let sharding = cx.sharding();
-        let additional = additional_jobs(&cx, assets, &sharding)?;
+        let additional = additional::jobs(&cx, assets, &sharding)?;
 
         self.take_in(snapshot, settings)?;
         self.validate(&cx, assets);
@@ -142,7 +155,7 @@ impl Generator {
         let loaded = loaded.flat_map(|loaded| &loaded.asked).map(|(id, _)| id);
         let cache = Cache::new(assets, loaded.collect());
         let written = self.write_jobs(&cx, &cache, &sharding);
-        let files = self.files(&cache, &own);
+        let additional = self.additional(additional, &cache, &own);
         drop(cache);
         let without = self.entries.iter_mut().filter(|e| needs_jobs(e, &cx));
         for (entry, written) in without.zip(written) {
@@ -152,7 +165,7 @@ impl Generator {
                 (Err(_), None) => {}
             }
         }
-        let mut generated = self.assemble(&cx, files, additional);
+        let mut generated = self.assemble(&cx, additional);
         // Their labels are not known, so no selector is asked.
         generated.rejected.extend_from_slice(&snapshot.unreadable);
         Ok(generated)
@@ -254,11 +267,15 @@ impl Generator {
             return;
         }
         let loaded = self.loaded().chain([own]);
-        let asked = loaded.flat_map(|loaded| &loaded.asked);
-        let foreign: BTreeMap<AssetId, Asset> = asked
-            .filter(|(id, _)| names.contains(&(id.kind, id.name.as_str())))
-            .filter_map(|(id, _)| Some((id.clone(), assets.get(id)?.clone())))
-            .collect();
+        let is_named = |id: &AssetId| names.contains(&(id.kind, id.name.as_str()));
+        let mut foreign = Foreign::default();
+        for Loaded { asked, files, .. } in loaded {
+            let asked = asked.iter().filter(|(id, _)| is_named(id));
+            let known = asked.filter_map(|(id, _)| Some((id.clone(), assets.get(id)?.clone())));
+            foreign.assets.extend(known);
+            let files = files.iter().filter(|file| is_named(&file.id));
+            foreign.files.extend(files.cloned());
+        }
         if foreign != self.foreign {
             self.foreign = foreign;
             for entry in &mut self.entries {
@@ -295,33 +312,38 @@ impl Generator {
                         "the configuration of endpoints 0 to {i} of {count} takes {size} bytes, more than the {limit} of maxMonitorBytes: split the monitor"
                     ));
                 }
-                Ok(fragment(owner, job.yaml, &job.files, cache))
+                let files = job.files.iter();
+                let files = files.filter(|file| entry.mounts(file) || self.foreign.files.contains(file));
+                Ok(Fragment::new(owner, job.yaml, contents(files, cache)))
             });
             jobs.collect()
         });
         written.collect()
     }
 
-    /// The contents of all files that jobs name.
-    fn files(&self, cache: &Cache<'_>, own: &Loaded) -> BTreeMap<String, Arc<[u8]>> {
-        let assets = [own].into_iter().chain(self.loaded());
-        let assets = assets.flat_map(|loaded| &loaded.files);
-        let content = |asset: &TlsAsset| cache.file(asset).filter(|content| !content.is_empty());
-        assets
-            .filter_map(|asset| Some((asset.path(), Arc::from(content(asset)?))))
-            .collect()
+    /// Additional jobs may name any file that is mounted.
+    fn additional(
+        &self,
+        jobs: Vec<String>,
+        cache: &Cache<'_>,
+        own: &Loaded,
+    ) -> Vec<Arc<[Fragment]>> {
+        let jobs = jobs.into_iter().enumerate().map(|(index, yaml)| {
+            let mut files = BTreeSet::new();
+            if yaml.contains(TLS_ASSETS_DIR) {
+                let mounted = self.loaded().chain([own]).flat_map(|loaded| &loaded.files);
+                files.extend(mounted.filter(|file| yaml.contains(&file.path())));
+            }
+            let files = contents(files, cache);
+            Arc::from([Fragment::new(Owner::Additional { index }, yaml, files)])
+        });
+        jobs.collect()
     }
 
-    fn assemble(
-        &self,
-        cx: &Context<'_>,
-        assets: BTreeMap<String, Arc<[u8]>>,
-        additional: Vec<Arc<[Fragment]>>,
-    ) -> Generated {
+    fn assemble(&self, cx: &Context<'_>, additional: Vec<Arc<[Fragment]>>) -> Generated {
         let mut generated = Generated {
             head: head::head(cx),
             tail: head::tail(cx),
-            assets,
             ..Generated::default()
         };
         for entry in self.entries.iter().filter(|entry| entry.is_selected) {
@@ -399,87 +421,29 @@ fn foreign_names<'a>(cx: &Context<'a>) -> BTreeSet<(AssetKind, &'a str)> {
             .flat_map(|(_, selectors)| selectors)
             .for_each(&mut add);
     }
-    // Keys and certificates as text, of any kind of object; files are only named.
-    if cx.settings.features.inline_tls {
-        let server = cx.spec.apiserver_config.as_ref();
-        let classes = cx.spec.scrape_classes.iter();
-        let tls = classes.filter_map(|class| class.tls_config.as_ref());
-        for tls in tls.chain(server.and_then(|server| server.tls_config.as_ref())) {
-            for source in [&tls.ca, &tls.cert] {
-                names.extend(super::lookup::selected(source).map(|(k, s)| (k, s.name.as_str())));
-            }
-            names.extend(
-                tls.key_secret
-                    .iter()
-                    .map(|s| (AssetKind::Secret, s.name.as_str())),
-            );
+    // Keys and certificates, of any kind of object.
+    let server = cx.spec.apiserver_config.as_ref();
+    let classes = cx.spec.scrape_classes.iter();
+    let tls = classes.filter_map(|class| class.tls_config.as_ref());
+    for tls in tls.chain(server.and_then(|server| server.tls_config.as_ref())) {
+        for source in [&tls.ca, &tls.cert] {
+            names.extend(super::lookup::selected(source).map(|(k, s)| (k, s.name.as_str())));
         }
+        names.extend(
+            tls.key_secret
+                .iter()
+                .map(|s| (AssetKind::Secret, s.name.as_str())),
+        );
     }
     names
 }
 
-/// The jobs of the Secret that the settings name for them.
-fn additional_jobs(
-    cx: &Context<'_>,
-    assets: &Assets,
-    sharding: &[Tree<'static>],
-) -> Result<Vec<Arc<[Fragment]>>, Error> {
-    let Some(selector) = &cx.spec.additional_scrape_configs else {
-        return Ok(Vec::new());
-    };
-    let KeySelector { name, key, .. } = selector;
-    let optional = selector.optional == Some(true);
-    let refuse = |reason: String| {
-        Err(Error::new(format!(
-            "loading additional scrape configs from Secret failed: {reason}"
-        )))
-    };
-    if let Some(problem) = name_problem(name) {
-        return refuse(problem);
-    }
-    let text = match assets.get(&AssetId::secret(&cx.settings.namespace, name)) {
-        Some(Asset::Present(data)) => match data.get(key) {
-            Some(text) => text,
-            None if optional => return Ok(Vec::new()),
-            None => return refuse(format!("key {key} could not be found in secret {name}")),
-        },
-        Some(Asset::Unavailable(reason)) => return refuse(reason.to_string()),
-        Some(Asset::Absent) | None if optional => return Ok(Vec::new()),
-        Some(Asset::Absent) | None => {
-            return refuse(format!("secrets {name} not found", name = quoted(name)));
-        }
-    };
-    let jobs = additional::jobs(text, cx, sharding)?
-        .into_iter()
-        .enumerate();
-    Ok(jobs
-        .map(|(index, yaml)| {
-            let job = Fragment {
-                owner: Owner::Additional { index },
-                key: digest(yaml.as_bytes(), &[]),
-                yaml: yaml.into(),
-            };
-            Arc::from([job])
-        })
-        .collect())
-}
-
-fn fragment(owner: Owner, yaml: String, files: &[TlsAsset], cache: &Cache<'_>) -> Fragment {
-    let contents: Vec<&[u8]> = files.iter().filter_map(|file| cache.file(file)).collect();
-    Fragment {
-        owner,
-        key: digest(yaml.as_bytes(), &contents),
-        yaml: yaml.into(),
-    }
-}
-
-fn digest(text: &[u8], contents: &[&[u8]]) -> u128 {
-    let mut context = md5::Context::new();
-    context.consume(text);
-    for content in contents {
-        // Lengths keep contents apart.
-        context.consume(content.len().to_be_bytes());
-        context.consume(content);
-    }
-    u128::from_be_bytes(context.finalize().0)
+/// Files by path, with what they hold.
+fn contents<'a>(
+    files: impl IntoIterator<Item = &'a TlsAsset>,
+    cache: &Cache<'_>,
+) -> Vec<(Arc<str>, Arc<[u8]>)> {
+    let files = files.into_iter();
+    let files = files.filter_map(|file| Some((file.path().into(), Arc::clone(cache.file(file)?))));
+    files.collect()
 }

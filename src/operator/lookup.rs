@@ -9,6 +9,7 @@ use crate::monitoring::{
 };
 use crate::wire::x509;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A key of an asset that is mounted as a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,13 +116,15 @@ impl<'a> Loader<'a> {
             self.loaded.asked.push((id, asset.cloned()));
         }
         let found = match asset {
-            Some(Asset::Present(data)) => data.get(key).map(Vec::as_slice).ok_or_else(|| {
-                format!(
-                    "key {key} in {kind} {name} not found",
-                    key = quoted(key),
-                    name = quoted(name)
-                )
-            }),
+            Some(Asset::Present(data)) => {
+                data.get(key).map(|content| &**content).ok_or_else(|| {
+                    format!(
+                        "key {key} in {kind} {name} not found",
+                        key = quoted(key),
+                        name = quoted(name)
+                    )
+                })
+            }
             Some(Asset::Unavailable(reason)) => Err(format!(
                 "unable to get {kind} {name}: {reason}",
                 name = quoted(name)
@@ -267,24 +270,25 @@ impl<'a> Cache<'a> {
     }
 
     pub(super) fn secret(&self, namespace: &str, selector: &KeySelector) -> Option<&'a [u8]> {
-        self.get(AssetId::secret(namespace, &selector.name), &selector.key)
+        let content = self.get(&AssetId::secret(namespace, &selector.name), &selector.key)?;
+        Some(content)
     }
 
     pub(super) fn either(&self, namespace: &str, source: &SecretOrConfigMap) -> Option<&'a [u8]> {
-        let asset = TlsAsset::either(namespace, source)?;
-        self.get(asset.id, &asset.key)
+        let content = self.file(&TlsAsset::either(namespace, source)?)?;
+        Some(content)
     }
 
-    pub(super) fn file(&self, asset: &TlsAsset) -> Option<&'a [u8]> {
-        self.get(asset.id.clone(), &asset.key)
+    pub(super) fn file(&self, asset: &TlsAsset) -> Option<&'a Arc<[u8]>> {
+        self.get(&asset.id, &asset.key)
     }
 
-    fn get(&self, id: AssetId, key: &str) -> Option<&'a [u8]> {
-        if !self.loaded.contains(&id) {
+    fn get(&self, id: &AssetId, key: &str) -> Option<&'a Arc<[u8]>> {
+        if !self.loaded.contains(id) {
             return None;
         }
-        match self.assets.get(&id) {
-            Some(Asset::Present(data)) => data.get(key).map(Vec::as_slice),
+        match self.assets.get(id) {
+            Some(Asset::Present(data)) => data.get(key),
             _ => None,
         }
     }

@@ -39,7 +39,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Folder under which the configuration names the files of [`Generated::assets`].
+/// Folder under which jobs name the files of [`Fragment::files`].
 pub const TLS_ASSETS_DIR: &str = "/etc/prometheus/certs";
 
 /// Which kind of monitor.
@@ -102,8 +102,28 @@ pub struct Fragment {
     pub owner: Owner,
     /// The job as an item of the list `scrape_configs`: `- job_name: …`, with a line break at its end.
     pub yaml: Arc<str>,
-    /// Equal if and only if the text and the contents of the assets it names are equal.
+    /// The certificates and keys that it names, by path.
+    pub files: Arc<[(Arc<str>, Arc<[u8]>)]>,
+    /// Equal if text and contents of files are; different, but for 2⁻¹²⁸, if they are not.
     pub key: u128,
+}
+
+impl Fragment {
+    fn new(owner: Owner, yaml: String, files: Vec<(Arc<str>, Arc<[u8]>)>) -> Self {
+        let mut digest = md5::Context::new();
+        digest.consume(&yaml);
+        for (_, content) in &files {
+            // Lengths keep contents apart.
+            digest.consume(content.len().to_be_bytes());
+            digest.consume(content);
+        }
+        Self {
+            owner,
+            yaml: yaml.into(),
+            files: files.into(),
+            key: u128::from_be_bytes(digest.finalize().0),
+        }
+    }
 }
 
 /// A monitor that contributes no job, and why.
@@ -172,8 +192,6 @@ pub struct Generated {
     pub jobs: Vec<Arc<[Fragment]>>,
     /// What follows the jobs: `storage` of a server, else nothing.
     pub tail: String,
-    /// Certificates and keys by the path under which the jobs name them.
-    pub assets: BTreeMap<String, Arc<[u8]>>,
     /// Monitors that are selected but cannot be used, and those that cannot even be read.
     pub rejected: Vec<Rejection>,
     /// How many monitors of each kind are selected, the rejected ones included.

@@ -159,9 +159,8 @@ impl Preparer {
     /// Prepares a configuration from what is known now.
     pub(super) fn prepare(&mut self) -> Result<Prepared, Failure> {
         let (Frame { generated, global }, settings_trouble) = self.frame()?;
-        let disk = vetting::disk(&self.resolved.given.monitor_files);
         let around = HttpContext {
-            files: Arc::new(MemoryFiles::new(generated.assets, Some(disk))),
+            files: vetting::disk(&self.resolved.given.monitor_files),
             ..self.surroundings.clone()
         };
 
@@ -419,6 +418,7 @@ impl Preparer {
         global: &Arc<Global>,
         around: &HttpContext,
     ) -> Result<Arc<Job>, String> {
+        let around = &with_files(around, &fragment.files);
         let env = |name: &str| self.environment.get(name).map(str::to_owned);
         let cx = config::Context {
             path: "",
@@ -559,6 +559,16 @@ impl Preparer {
         let synced = || jobs.iter().all(|job| job.discovery.synced().is_ok());
         while !synced() && self.clock.now() < deadline && !self.stopped.wait(SYNC_LOOK) {}
     }
+}
+
+/// A client keeps what it sees for as long as it lives: the files that its job names, and the disk beneath them.
+fn with_files(around: &HttpContext, files: &[(Arc<str>, Arc<[u8]>)]) -> HttpContext {
+    let mut around = around.clone();
+    if !files.is_empty() {
+        let files = files.iter().cloned().collect();
+        around.files = Arc::new(MemoryFiles::new(files, Some(around.files)));
+    }
+    around
 }
 
 #[cfg(test)]

@@ -39,13 +39,13 @@ pub trait Files: Send + Sync + Debug {
 /// Files in memory, by path; what is not there is asked of `beneath`, if any.
 #[derive(Debug, Default)]
 pub struct MemoryFiles {
-    files: BTreeMap<String, Arc<[u8]>>,
+    files: BTreeMap<Arc<str>, Arc<[u8]>>,
     beneath: Option<Arc<dyn Files>>,
 }
 
 impl MemoryFiles {
     /// These files, and below them the ones of `beneath`.
-    pub fn new(files: BTreeMap<String, Arc<[u8]>>, beneath: Option<Arc<dyn Files>>) -> Self {
+    pub fn new(files: BTreeMap<Arc<str>, Arc<[u8]>>, beneath: Option<Arc<dyn Files>>) -> Self {
         Self { files, beneath }
     }
 }

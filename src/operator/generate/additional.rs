@@ -2,14 +2,50 @@
 //! are lost, YAML 1.1 words become booleans, merge keys vanish with what they would merge.
 
 use super::super::Error;
+use super::super::assets::{Asset, AssetId, Assets};
 use super::super::context::Context;
+use super::super::lookup::name_problem;
+use crate::model::quote::quoted;
+use crate::monitoring::KeySelector;
 use crate::wire::yaml::emit::{Pairs, Tree, item};
 use crate::wire::yaml::resolve::{Scalar, resolve};
 use crate::wire::yaml::{Data, Node, Style, parse};
 use base64::Engine;
 
-/// The jobs of a Secret's text, each as an item of the list `scrape_configs`.
+/// The jobs of the Secret that the settings name for them, each as an item of the list `scrape_configs`.
 pub(in super::super) fn jobs(
+    cx: &Context<'_>,
+    assets: &Assets,
+    sharding: &[Tree<'static>],
+) -> Result<Vec<String>, Error> {
+    let Some(selector) = &cx.spec.additional_scrape_configs else {
+        return Ok(Vec::new());
+    };
+    let KeySelector { name, key, .. } = selector;
+    let optional = selector.optional == Some(true);
+    let refuse = |reason: String| {
+        Err(Error::new(format!(
+            "loading additional scrape configs from Secret failed: {reason}"
+        )))
+    };
+    if let Some(problem) = name_problem(name) {
+        return refuse(problem);
+    }
+    match assets.get(&AssetId::secret(&cx.settings.namespace, name)) {
+        Some(Asset::Present(data)) => match data.get(key) {
+            Some(text) => jobs_of(text, cx, sharding),
+            None if optional => Ok(Vec::new()),
+            None => refuse(format!("key {key} could not be found in secret {name}")),
+        },
+        Some(Asset::Unavailable(reason)) => refuse(reason.to_string()),
+        Some(Asset::Absent) | None if optional => Ok(Vec::new()),
+        Some(Asset::Absent) | None => {
+            refuse(format!("secrets {name} not found", name = quoted(name)))
+        }
+    }
+}
+
+fn jobs_of(
     text: &[u8],
     cx: &Context<'_>,
     sharding: &[Tree<'static>],

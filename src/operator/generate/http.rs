@@ -141,7 +141,7 @@ impl<'a> Http<'a> {
                 set(file, asset.path().into());
                 self.files.push(asset);
             } else if let Some(text) = self.cache.file(&asset) {
-                set(inline, text.into());
+                set(inline, (&**text).into());
             }
         }
         if let Some(name) = tls.server_name.as_ref().filter(|name| !name.is_empty()) {

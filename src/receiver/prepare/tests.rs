@@ -208,6 +208,51 @@ fn one_change_costs_one_job() {
 }
 
 #[test]
+fn a_job_keeps_only_its_own_files() {
+    let mut rig = Rig::new(None);
+    let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    let write = |rig: &Rig, n: usize, port: usize| {
+        let endpoint =
+            format!("port: p{port}, tlsConfig: {{ca: {{secret: {{name: ca{n}, key: ca}}}}}}");
+        rig.write_endpoints("ServiceMonitor", &format!("s{n}"), &[endpoint]);
+    };
+    for n in 0..10 {
+        let secret = format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: ca{n}, namespace: shop}}\nstringData: {{ca: {:?}}}\n",
+            made.cert.pem()
+        );
+        rig.write_file(&format!("ca{n}"), &secret);
+    }
+    (0..10).for_each(|n| write(&rig, n, 0));
+    let holders = |loaded: &Loaded| {
+        let jobs = loaded
+            .monitors
+            .iter()
+            .flat_map(|built| built.fragments.iter());
+        let holders = jobs.map(|job| match &*job.files {
+            [(path, content)] => (path.to_string(), Arc::strong_count(content)),
+            files => panic!("{files:?}"),
+        });
+        holders.collect::<Vec<_>>()
+    };
+    let before = holders(&rig.prepare_until(|loaded| loaded.jobs.len() == 10));
+    assert_eq!(before.len(), 10);
+    let mut after = Vec::new();
+    for edit in 1..=100 {
+        write(&rig, edit % 10, edit);
+        let port = format!("regex: p{edit}\n");
+        after = holders(&rig.prepare_until(|loaded| {
+            let mut jobs = loaded
+                .monitors
+                .iter()
+                .flat_map(|built| built.fragments.iter());
+            jobs.any(|job| job.yaml.contains(&port))
+        }));
+    }
+    assert_eq!(after, before);
+}
+
+#[test]
 fn a_monitor_that_wants_too_much_is_rejected_alone() {
     let mut rig = Rig::new(None);
     Arc::make_mut(&mut rig.preparer.resolved)

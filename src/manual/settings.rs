@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | `source` | `cluster` | where objects come from: `cluster`, `kubeconfig: {path, context}`, `folder: PATH`, `none` |
 //! | `namespaces` | all | namespaces that are looked at; `own` is the pod's |
-//! | `denyNamespaces` | none | namespaces that are not looked at; not together with `namespaces` |
+//! | `denyNamespaces` | none | namespaces that are not looked at; `own` likewise; not together with `namespaces` |
 //! | `prometheus` | every monitor, EndpointSlices, 30 s | what the `spec` of a Prometheus object would say |
 //! | `inherit` | none | `prometheus/NS/NAME` or `prometheusagent/NS/NAME`: the object whose `spec` takes the place of the defaults |
 //! | `shard` | `SHARD`, then the pod's number | only the targets of this shard of `shards`, from 0 |

@@ -29,7 +29,7 @@ pub struct Settings {
     pub source: Source,
     /// Namespaces that are looked at; empty: all. `own` stands for the namespace of the pod.
     pub namespaces: Vec<String>,
-    /// Namespaces that are not looked at.
+    /// Namespaces that are not looked at; `own` likewise.
     pub deny_namespaces: Vec<String>,
     /// Fields of a Prometheus object's `spec`: selectors, intervals, limits, external labels, … They replace the defaults, or
     /// those of the inherited object.

@@ -434,9 +434,9 @@ fn documents_are_short() {
 fn the_readme_has_the_table_of_flags() {
     let (table, readme) = (read("src/bin/promop/flags.rs"), read("README.md"));
     let manual = read("src/manual/settings.rs");
-    let row = r#"(?s)\n        name: "([^"]+)",\n        value: "[^"]*",\n        help: "([^"]+)",\n        sets: (.+?\n    )\}"#;
+    let row = r#"(?s)\n        name: "([^"]+)",\n        value: "[^"]*",\n        help: "([^"]+)",\n        sets: (.+?)\n    \}"#;
     let row = Regex::new(row).unwrap();
-    let key = Regex::new(r#"\bkey: "([A-Za-z]+)""#).unwrap();
+    let key = Regex::new(r#"\bSetting\("([A-Za-z]+)"#).unwrap();
     let rows: Vec<_> = row.captures_iter(&table).collect();
     assert_eq!(rows.len(), table.matches("\n    Flag {\n").count());
     for row in rows {

@@ -21,10 +21,7 @@ pub(crate) struct Flag {
 /// What a flag sets.
 pub(crate) enum Sets {
     /// A setting, by its key in a settings file; a dot leads into a map.
-    Setting {
-        key: &'static str,
-        parse: fn(&str) -> Result<Value, String>,
-    },
+    Setting(&'static str, fn(&str) -> Result<Value, String>),
     /// What is no setting: how the program itself behaves.
     Argument(fn(&mut Args, &str) -> Result<(), String>),
 }
@@ -32,7 +29,7 @@ pub(crate) enum Sets {
 impl Flag {
     pub(crate) fn key(&self) -> Option<&'static str> {
         match self.sets {
-            Setting { key, .. } => Some(key),
+            Setting(key, _) => Some(key),
             Argument(_) => None,
         }
     }
@@ -40,7 +37,7 @@ impl Flag {
     /// Puts the flag's value into `args`; lists add up.
     pub(crate) fn apply(&self, args: &mut Args, value: &str) -> Result<(), String> {
         let (key, parse) = match self.sets {
-            Setting { key, parse } => (key, parse),
+            Setting(key, parse) => (key, parse),
             Argument(set) => return set(args, value),
         };
         match (parse(value)?, args.overrides.get_mut(key)) {
@@ -97,140 +94,98 @@ pub(crate) const FLAGS: &[Flag] = &[
         name: "kubeconfig",
         value: "FILE",
         help: "Way to the API server [default: KUBECONFIG, ~/.kube/config, then the pod's service account]",
-        sets: Setting {
-            key: "source.kubeconfig.path",
-            parse: text,
-        },
+        sets: Setting("source.kubeconfig.path", text),
     },
     Flag {
         group: Group::Source,
         name: "context",
         value: "NAME",
         help: "Context in the kubeconfig [default: its current one]",
-        sets: Setting {
-            key: "source.kubeconfig.context",
-            parse: text,
-        },
+        sets: Setting("source.kubeconfig.context", text),
     },
     Flag {
         group: Group::Source,
         name: "from-dir",
         value: "DIR",
         help: "A folder of Kubernetes YAML files plays the API server; changed files are changed objects",
-        sets: Setting {
-            key: "source.folder",
-            parse: text,
-        },
+        sets: Setting("source.folder", text),
     },
     Flag {
         group: Group::Source,
         name: "no-kubernetes",
         value: "",
         help: "No API server and no monitors; needs --additional-scrape-configs",
-        sets: Setting {
-            key: "source.none",
-            parse: null,
-        },
+        sets: Setting("source.none", null),
     },
     Flag {
         group: Group::Source,
         name: "additional-scrape-configs",
         value: "FILE",
         help: "A YAML list of Prometheus scrape configs, beside what the monitors give",
-        sets: Setting {
-            key: "additionalScrapeConfigs",
-            parse: text,
-        },
+        sets: Setting("additionalScrapeConfigs", text),
     },
     Flag {
         group: Group::Source,
         name: "monitor-files",
         value: "DIR,DIR",
         help: "Further folders in which monitors may name files (bearerTokenFile, caFile, ...); any: every file",
-        sets: Setting {
-            key: "monitorFiles",
-            parse: list,
-        },
+        sets: Setting("monitorFiles", list),
     },
     Flag {
         group: Group::Selection,
         name: "namespaces",
         value: "A,B",
         help: "Look only at these namespaces; own is the namespace of the pod",
-        sets: Setting {
-            key: "namespaces",
-            parse: list,
-        },
+        sets: Setting("namespaces", list),
     },
     Flag {
         group: Group::Selection,
         name: "deny-namespaces",
         value: "A,B",
         help: "Look at all namespaces but these",
-        sets: Setting {
-            key: "denyNamespaces",
-            parse: list,
-        },
+        sets: Setting("denyNamespaces", list),
     },
     Flag {
         group: Group::Selection,
         name: "service-monitor-selector",
         value: "LABELS",
         help: "Only ServiceMonitors with such labels: team=a,env in (x,y),!old",
-        sets: Setting {
-            key: "prometheus.serviceMonitorSelector",
-            parse: labels,
-        },
+        sets: Setting("prometheus.serviceMonitorSelector", labels),
     },
     Flag {
         group: Group::Selection,
         name: "service-monitor-namespace-selector",
         value: "LABELS",
         help: "Only ServiceMonitors in namespaces with such labels",
-        sets: Setting {
-            key: "prometheus.serviceMonitorNamespaceSelector",
-            parse: labels,
-        },
+        sets: Setting("prometheus.serviceMonitorNamespaceSelector", labels),
     },
     Flag {
         group: Group::Selection,
         name: "pod-monitor-selector",
         value: "LABELS",
         help: "Only PodMonitors with such labels",
-        sets: Setting {
-            key: "prometheus.podMonitorSelector",
-            parse: labels,
-        },
+        sets: Setting("prometheus.podMonitorSelector", labels),
     },
     Flag {
         group: Group::Selection,
         name: "pod-monitor-namespace-selector",
         value: "LABELS",
         help: "Only PodMonitors in namespaces with such labels",
-        sets: Setting {
-            key: "prometheus.podMonitorNamespaceSelector",
-            parse: labels,
-        },
+        sets: Setting("prometheus.podMonitorNamespaceSelector", labels),
     },
     Flag {
         group: Group::Selection,
         name: "inherit",
         value: "KIND/NS/NAME",
         help: "Settings of this object: prometheus/NS/NAME, prometheusagent/NS/NAME, none [default: none; generate: the only one]",
-        sets: Setting {
-            key: "inherit",
-            parse: inherit,
-        },
+        sets: Setting("inherit", inherit),
     },
     Flag {
         group: Group::Selection,
         name: "shard",
         value: "N",
         help: "Only the targets of this shard, from 0 [default: SHARD, then the pod's number]",
-        sets: Setting {
-            key: "shard",
-            parse: number,
-        },
+        sets: Setting("shard", number),
     },
     Flag {
         group: Group::Output,
@@ -265,50 +220,35 @@ pub(crate) const FLAGS: &[Flag] = &[
         name: "web.listen-address",
         value: "HOST:PORT",
         help: "Where health, metrics, configuration and targets are shown [default: 127.0.0.1:9099]",
-        sets: Setting {
-            key: "webListenAddress",
-            parse: address,
-        },
+        sets: Setting("webListenAddress", address),
     },
     Flag {
         group: Group::Output,
         name: "shutdown-timeout",
         value: "DURATION",
         help: "How long queues may drain after SIGTERM [default: 10s]",
-        sets: Setting {
-            key: "shutdownTimeout",
-            parse: duration,
-        },
+        sets: Setting("shutdownTimeout", duration),
     },
     Flag {
         group: Group::Output,
         name: "min-scrape-interval",
         value: "DURATION",
         help: "Monitors and targets that want to be scraped more often are rejected [default: 100ms]",
-        sets: Setting {
-            key: "minScrapeInterval",
-            parse: duration,
-        },
+        sets: Setting("minScrapeInterval", duration),
     },
     Flag {
         group: Group::Output,
         name: "last-good-max-age",
         value: "DURATION",
         help: "How long the last good version of a monitor that became invalid runs on; 0: not at all [default: 1h]",
-        sets: Setting {
-            key: "lastGoodMaxAge",
-            parse: duration,
-        },
+        sets: Setting("lastGoodMaxAge", duration),
     },
     Flag {
         group: Group::Output,
         name: "events",
         value: "",
         help: "Write Kubernetes Events on rejected monitors; needs the right to create them",
-        sets: Setting {
-            key: "events",
-            parse: yes,
-        },
+        sets: Setting("events", yes),
     },
     Flag {
         group: Group::Output,

@@ -167,7 +167,7 @@ mod tests {
         let mut compared = Vec::new();
         for flag in FLAGS {
             assert!(names.insert(flag.name), "--{} twice", flag.name);
-            let Sets::Setting { key, parse } = flag.sets else {
+            let Sets::Setting(key, parse) = flag.sets else {
                 continue;
             };
             let Some((_, default)) = flag.help.split_once("[default: ") else {

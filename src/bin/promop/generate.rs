@@ -6,7 +6,7 @@ use crate::run;
 use crate::{Exit, print};
 use prometheus_operator_receiver::config::{self, Loader};
 use prometheus_operator_receiver::kube::folder::{find_files, read_text};
-use prometheus_operator_receiver::kube::manifest::{self, Object};
+use prometheus_operator_receiver::kube::manifest::{self, Manifest};
 use prometheus_operator_receiver::monitoring::Definitions;
 use prometheus_operator_receiver::operator::{self, Assets, Generated, Settings, Snapshot, expand};
 use prometheus_operator_receiver::receiver::{self, Environment};
@@ -61,7 +61,7 @@ struct Input {
     snapshot: Snapshot,
     assets: Assets,
     /// Objects of all other kinds, among them those to inherit from.
-    others: Vec<Object>,
+    others: Vec<Manifest>,
     /// Files that cannot be read and documents that are no objects.
     complaints: Vec<String>,
 }
@@ -109,7 +109,7 @@ impl Input {
 fn settings(
     args: &Args,
     ours: &receiver::Settings,
-    objects: &[Object],
+    objects: &[Manifest],
 ) -> Result<Settings, String> {
     let in_file = ours.inherit.as_ref().map(ToString::to_string);
     let settings = match inherited(args.inherit.as_deref().or(in_file.as_deref()), objects)? {
@@ -131,14 +131,14 @@ fn settings(
 /// The object to inherit from: the named one, or the only one.
 fn inherited<'a>(
     wanted: Option<&str>,
-    objects: &'a [Object],
-) -> Result<Option<&'a Object>, String> {
+    objects: &'a [Manifest],
+) -> Result<Option<&'a Manifest>, String> {
     let candidates: Vec<_> = objects
         .iter()
         .filter(|object| matches!(object.kind(), "Prometheus" | "PrometheusAgent"))
         .collect();
     let name =
-        |object: &Object| format!("{}/{}/{}", object.kind(), object.namespace(), object.name());
+        |object: &Manifest| format!("{}/{}/{}", object.kind(), object.namespace(), object.name());
     let all = || {
         candidates
             .iter()
@@ -236,7 +236,7 @@ mod tests {
             .collect();
         let (objects, errors) = manifest::read("f", &text.join("---\n"));
         assert!(errors.is_empty());
-        let got = inherited(wanted, &objects).map(|found| found.map(Object::name));
+        let got = inherited(wanted, &objects).map(|found| found.map(Manifest::name));
         assert_eq!(got, want.map_err(str::to_owned));
     }
 
@@ -248,7 +248,7 @@ mod tests {
         write("bad.yaml", b"kind: Z\n---\n[!a, b]\n");
         write("good.json", br#"{"kind": "A"}{"kind": "B"}"#);
         let input = read_input(dir.path()).unwrap();
-        let kinds: Vec<_> = input.others.iter().map(Object::kind).collect();
+        let kinds: Vec<_> = input.others.iter().map(Manifest::kind).collect();
         assert_eq!(kinds, ["Z", "A", "B"]);
         let complaints = input.complaints;
         assert_eq!(complaints.len(), 2, "{complaints:?}");

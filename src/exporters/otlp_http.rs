@@ -94,7 +94,7 @@ impl OtlpHttp {
                 )));
             }
         }
-        let agent = agent::build(&agent::Settings {
+        let agent = agent::build(&agent::AgentSettings {
             tls: tls::client_config(&settings.tls, files, &tls::SharedRoots::default())?,
             server_name: settings.tls.server_name.clone(),
             proxy: None,

@@ -24,7 +24,7 @@ use ureq::{Agent, Error};
 
 /// What one user of an agent decides.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct AgentSettings {
     /// TLS, finished.
     pub tls: Arc<ClientConfig>,
     /// The name to expect in the server's certificate; empty means the host in the URL.
@@ -44,7 +44,7 @@ pub struct Settings {
 
 /// An agent for one API or endpoint. Statuses are values, redirects are not followed, nothing comes from the environment.
 /// Capping bodies is the reader's affair. [`Agent::shutdown`] ends what is in flight, of every clone.
-pub fn build(settings: &Settings) -> Agent {
+pub fn build(settings: &AgentSettings) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .https_only(false)

@@ -334,7 +334,7 @@ fn read_file(path: &Path, stamp: Stamp, last: Option<File>) -> File {
 }
 
 /// The object, if it is of a kind that is read.
-fn entry_of(object: manifest::Object) -> Result<Option<Entry>, FolderProblem> {
+fn entry_of(object: manifest::Manifest) -> Result<Option<Entry>, FolderProblem> {
     let Some(kind) = Kind::of(object.api_version(), object.kind()) else {
         return Ok(None);
     };

@@ -10,14 +10,14 @@ use std::fmt;
 
 /// One object and where it was written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Object {
+pub struct Manifest {
     /// `FILE#DOCUMENT`, or `FILE#DOCUMENT[i]` for an item of a list.
     pub origin: String,
     /// The object.
     pub value: Value,
 }
 
-impl Object {
+impl Manifest {
     /// Its `kind`.
     pub fn kind(&self) -> &str {
         text_at(&self.value, "/kind")
@@ -65,7 +65,7 @@ impl std::error::Error for Error {}
 
 /// Reads the text of one file. A broken document costs only itself. Names and namespaces must be there where objects
 /// need them; that is not looked at here.
-pub fn read(file: &str, text: &str) -> (Vec<Object>, Vec<Error>) {
+pub fn read(file: &str, text: &str) -> (Vec<Manifest>, Vec<Error>) {
     let (mut objects, mut errors) = (Vec::new(), Vec::new());
     each(file, text, &mut |found| match found {
         Ok(object) => objects.push(object),
@@ -75,7 +75,7 @@ pub fn read(file: &str, text: &str) -> (Vec<Object>, Vec<Error>) {
 }
 
 /// As [`read`], one object at a time: a list in JSON, as an API server sends it, is never in memory as a whole.
-pub fn each(file: &str, text: &str, sink: &mut dyn FnMut(Result<Object, Error>)) {
+pub fn each(file: &str, text: &str, sink: &mut dyn FnMut(Result<Manifest, Error>)) {
     for document in documents(text) {
         let origin = format!("{file}#{}", document.number);
         if document.is_json_object() && stream(&document, &origin, sink) {
@@ -90,7 +90,7 @@ pub fn each(file: &str, text: &str, sink: &mut dyn FnMut(Result<Object, Error>))
 }
 
 /// Lists hold objects, and possibly lists. Items of an API server's answer may lack what the list says of all of them.
-fn unpack(origin: String, mut value: Value, sink: &mut dyn FnMut(Result<Object, Error>)) {
+fn unpack(origin: String, mut value: Value, sink: &mut dyn FnMut(Result<Manifest, Error>)) {
     let kind = text_at(&value, "/kind").to_owned();
     if kind.is_empty() {
         let message = "not a Kubernetes object: it has no kind".to_owned();
@@ -99,7 +99,7 @@ fn unpack(origin: String, mut value: Value, sink: &mut dyn FnMut(Result<Object, 
     let items = value.get_mut("items").and_then(Value::as_array_mut);
     let Some(items) = items.map(std::mem::take) else {
         complete(&mut value);
-        return sink(Ok(Object { origin, value }));
+        return sink(Ok(Manifest { origin, value }));
     };
     let api_version = text_at(&value, "/apiVersion").to_owned();
     for (i, mut item) in items.into_iter().enumerate() {
@@ -135,7 +135,7 @@ fn inherit(item: &mut Value, list_kind: &str, api_version: &str) {
 fn stream(
     document: &Document<'_>,
     origin: &str,
-    sink: &mut dyn FnMut(Result<Object, Error>),
+    sink: &mut dyn FnMut(Result<Manifest, Error>),
 ) -> bool {
     let mut list = List {
         origin,
@@ -167,7 +167,7 @@ fn stream(
 /// A list on its way.
 struct List<'s> {
     origin: &'s str,
-    sink: &'s mut dyn FnMut(Result<Object, Error>),
+    sink: &'s mut dyn FnMut(Result<Manifest, Error>),
     count: usize,
     /// Items that do not say what they are, before the list has said it.
     waiting: Vec<(usize, Value)>,
@@ -273,7 +273,7 @@ mod tests {
         #[track_caller]
         fn check(text: &str, want: &[&str], want_errors: usize) {
             let (objects, errors) = read("l", text);
-            let kinds: Vec<_> = objects.iter().map(Object::kind).collect();
+            let kinds: Vec<_> = objects.iter().map(Manifest::kind).collect();
             assert_eq!(
                 (kinds.as_slice(), errors.len()),
                 (want, want_errors),

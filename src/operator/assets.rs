@@ -1,6 +1,6 @@
 //! The Secrets and ConfigMaps that monitors name: what they hold, or why that is not known.
 
-use crate::kube::manifest::Object;
+use crate::kube::manifest::Manifest;
 use base64::Engine;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ impl Assets {
 
     /// Adds an object if it is a Secret or a ConfigMap; says whether it was. `stringData` goes over `data`; `binaryData`
     /// of a ConfigMap is not looked at, as upstream.
-    pub fn add(&mut self, object: &Object) -> bool {
+    pub fn add(&mut self, object: &Manifest) -> bool {
         let kind = match (object.api_version(), object.kind()) {
             ("v1", "Secret") => AssetKind::Secret,
             ("v1", "ConfigMap") => AssetKind::ConfigMap,

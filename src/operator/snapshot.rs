@@ -2,7 +2,7 @@
 
 use super::monitor::{Held, joined_order};
 use super::{Cause, Kind, Rejection};
-use crate::kube::manifest::Object;
+use crate::kube::manifest::Manifest;
 use crate::kube::types::kind;
 use crate::kube::types::meta::ObjectMeta;
 use crate::monitoring::{self, Definitions, PodMonitor, ServiceMonitor};
@@ -36,7 +36,7 @@ pub struct Namespace {
 impl Snapshot {
     /// Adds a monitor or a namespace. Says whether the object was one of them; one that cannot be read, or that an API server
     /// would refuse, is a rejection and leaves the others unharmed. Without `definitions` an API server has taken the object.
-    pub fn add(&mut self, object: &Object, definitions: Option<&Definitions>) -> bool {
+    pub fn add(&mut self, object: &Manifest, definitions: Option<&Definitions>) -> bool {
         match (object.api_version(), object.kind()) {
             (monitoring::API_VERSION, "ServiceMonitor") => {
                 match read(object, kind::Kind::ServiceMonitor, definitions) {
@@ -94,7 +94,7 @@ impl Snapshot {
         services.chain(self.pod_monitors.iter().map(Held::Pod))
     }
 
-    fn refuse(&mut self, kind: Kind, object: &Object, reason: &str) {
+    fn refuse(&mut self, kind: Kind, object: &Manifest, reason: &str) {
         self.unreadable.push(Rejection {
             kind,
             namespace: object.namespace().to_owned(),
@@ -165,7 +165,7 @@ fn remove<M>(list: &mut Vec<Arc<M>>, id: &ObjectMeta, metadata: fn(&M) -> &Objec
 
 /// Metadata and `spec` of a monitor. Annotations often hold the whole object once more, and nothing here reads them.
 fn read<T: DeserializeOwned>(
-    object: &Object,
+    object: &Manifest,
     kind: kind::Kind,
     definitions: Option<&Definitions>,
 ) -> Result<(ObjectMeta, T), String> {

@@ -2,7 +2,7 @@
 
 use crate::kube::Informers;
 use crate::kube::error::Error;
-use crate::kube::manifest::Object;
+use crate::kube::manifest::Manifest;
 use crate::kube::types::kind::Kind;
 use crate::operator::{Asset, AssetId, AssetKind, Assets};
 use log::warn;
@@ -84,7 +84,7 @@ fn read(
     match informers.get(kind, &id.namespace, &id.name) {
         Ok(value) => {
             let mut read = Assets::default();
-            read.add(&Object {
+            read.add(&Manifest {
                 origin: String::new(),
                 value,
             });

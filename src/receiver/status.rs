@@ -561,7 +561,7 @@ fn readable(labels: &RawLabels) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kube::store::Status;
+    use crate::kube::store::StoreStatus;
     use crate::kube::types::kind;
 
     #[test]
@@ -571,7 +571,7 @@ mod tests {
             kind,
             namespace: None,
             fields: String::new(),
-            status: Status {
+            status: StoreStatus {
                 synced: false,
                 trouble: Some((Trouble::Failing, now, message.to_owned())),
                 heard: None,

@@ -1,6 +1,6 @@
 //! Role `endpoints` (prometheus: discovery/kubernetes/endpoints.go).
 
-use super::Around;
+use super::GroupContext;
 use super::labels::join_host_port;
 use super::pod::{Protocol, SeenPods};
 use crate::config::AttachMetadata;
@@ -40,13 +40,16 @@ pub(super) fn needs(endpoints: &Endpoints, attach: AttachMetadata) -> Vec<(Kind,
     needs
 }
 
-pub(super) fn group(endpoints: &Endpoints, around: &mut Around<'_>) -> (RawLabels, Vec<RawLabels>) {
+pub(super) fn group(
+    endpoints: &Endpoints,
+    context: &mut GroupContext<'_>,
+) -> (RawLabels, Vec<RawLabels>) {
     let meta = &endpoints.metadata;
     let mut labels = RawLabels::default();
-    around.names.set(&mut labels, "namespace", &meta.namespace);
-    around.set_service(&mut labels, &meta.namespace, &meta.name);
-    around.names.set_meta(&mut labels, "endpoints", meta);
-    around.set_namespace(&mut labels, &meta.namespace);
+    context.names.set(&mut labels, "namespace", &meta.namespace);
+    context.set_service(&mut labels, &meta.namespace, &meta.name);
+    context.names.set_meta(&mut labels, "endpoints", meta);
+    context.set_namespace(&mut labels, &meta.namespace);
 
     let (mut pods, mut targets) = (SeenPods::default(), Vec::new());
     for subset in &endpoints.subsets {
@@ -57,9 +60,9 @@ pub(super) fn group(endpoints: &Endpoints, around: &mut Around<'_>) -> (RawLabel
                 .iter()
                 .map(|address| (address, "false"));
             for (address, is_ready) in ready.chain(others) {
-                let mut target = target(around, address, port, is_ready);
+                let mut target = target(context, address, port, is_ready);
                 pods.resolve(
-                    around,
+                    context,
                     &meta.namespace,
                     address.target_ref.as_ref(),
                     Some(port.port),
@@ -70,18 +73,18 @@ pub(super) fn group(endpoints: &Endpoints, around: &mut Around<'_>) -> (RawLabel
             }
         }
     }
-    pods.uncovered(around, &mut targets);
+    pods.uncovered(context, &mut targets);
     (labels, targets)
 }
 
 fn target(
-    around: &mut Around<'_>,
+    context: &mut GroupContext<'_>,
     address: &EndpointAddress,
     port: &ServicePort,
     is_ready: &str,
 ) -> RawLabels {
     let mut target = RawLabels::default();
-    let names = &mut *around.names;
+    let names = &mut *context.names;
     names.set_address(&mut target, &join_host_port(&address.ip, port.port));
     names.set(&mut target, "endpoint_port_name", &port.name);
     names.set(&mut target, "endpoint_port_protocol", &port.protocol);
@@ -101,6 +104,6 @@ fn target(
         reference.filter(|r| r.kind == "Node").map(|r| &r.name)
     };
     let node = address.node_name.as_ref().or_else(of_node);
-    around.set_node(&mut target, node.map(String::as_str));
+    context.set_node(&mut target, node.map(String::as_str));
     target
 }

@@ -1,6 +1,6 @@
 //! Role `endpointslice` (prometheus: discovery/kubernetes/endpointslice.go).
 
-use super::Around;
+use super::GroupContext;
 use super::labels::{join_host_port, word};
 use super::pod::{Protocol, SeenPods};
 use crate::config::AttachMetadata;
@@ -35,19 +35,22 @@ pub(super) fn needs(slice: &EndpointSlice, attach: AttachMetadata) -> Vec<(Kind,
     needs
 }
 
-pub(super) fn group(slice: &EndpointSlice, around: &mut Around<'_>) -> (RawLabels, Vec<RawLabels>) {
+pub(super) fn group(
+    slice: &EndpointSlice,
+    context: &mut GroupContext<'_>,
+) -> (RawLabels, Vec<RawLabels>) {
     let meta = &slice.metadata;
     let mut labels = RawLabels::default();
-    around.names.set(&mut labels, "namespace", &meta.namespace);
-    around.names.set(
+    context.names.set(&mut labels, "namespace", &meta.namespace);
+    context.names.set(
         &mut labels,
         "endpointslice_address_type",
         &slice.address_type,
     );
-    around.names.set_meta(&mut labels, "endpointslice", meta);
+    context.names.set_meta(&mut labels, "endpointslice", meta);
     let service = meta.labels.get(SERVICE_NAME);
-    let service = service.and_then(|name| around.set_service(&mut labels, &meta.namespace, name));
-    around.set_namespace(&mut labels, &meta.namespace);
+    let service = service.and_then(|name| context.set_service(&mut labels, &meta.namespace, name));
+    context.set_namespace(&mut labels, &meta.namespace);
     if service.is_some_and(|service| is_of_secondary_family(&service, slice)) {
         return (labels, Vec::new());
     }
@@ -56,9 +59,9 @@ pub(super) fn group(slice: &EndpointSlice, around: &mut Around<'_>) -> (RawLabel
     for endpoint in &slice.endpoints {
         for port in &slice.ports {
             for address in &endpoint.addresses {
-                let mut target = target(around, address, endpoint, port);
+                let mut target = target(context, address, endpoint, port);
                 pods.resolve(
-                    around,
+                    context,
                     &meta.namespace,
                     endpoint.target_ref.as_ref(),
                     port.port,
@@ -69,7 +72,7 @@ pub(super) fn group(slice: &EndpointSlice, around: &mut Around<'_>) -> (RawLabel
             }
         }
     }
-    pods.uncovered(around, &mut targets);
+    pods.uncovered(context, &mut targets);
     (labels, targets)
 }
 
@@ -82,13 +85,13 @@ fn is_of_secondary_family(service: &Service, slice: &EndpointSlice) -> bool {
 }
 
 fn target(
-    around: &mut Around<'_>,
+    context: &mut GroupContext<'_>,
     address: &str,
     endpoint: &Endpoint,
     port: &EndpointPort,
 ) -> RawLabels {
     let mut target = RawLabels::default();
-    let names = &mut *around.names;
+    let names = &mut *context.names;
     match port.port {
         Some(number) => {
             names.set_address(&mut target, &join_host_port(address, number));
@@ -150,6 +153,6 @@ fn target(
     }
     let of_node = reference.filter(|reference| reference.kind == "Node");
     let node = of_node.map(|r| &r.name).or(endpoint.node_name.as_ref());
-    around.set_node(&mut target, node.map(String::as_str));
+    context.set_node(&mut target, node.map(String::as_str));
     target
 }

@@ -1,18 +1,21 @@
 //! Role `ingress`: a target per rule and path (prometheus: discovery/kubernetes/ingress.go).
 
-use super::Around;
+use super::GroupContext;
 use crate::kube::types::networking::{Ingress, IngressRule};
 use crate::model::group::RawLabels;
 
-pub(super) fn group(ingress: &Ingress, around: &mut Around<'_>) -> (RawLabels, Vec<RawLabels>) {
+pub(super) fn group(
+    ingress: &Ingress,
+    context: &mut GroupContext<'_>,
+) -> (RawLabels, Vec<RawLabels>) {
     let meta = &ingress.metadata;
     let mut labels = RawLabels::default();
-    around.names.set(&mut labels, "namespace", &meta.namespace);
+    context.names.set(&mut labels, "namespace", &meta.namespace);
     if let Some(class) = &ingress.spec.ingress_class_name {
-        around.names.set(&mut labels, "ingress_class_name", class);
+        context.names.set(&mut labels, "ingress_class_name", class);
     }
-    around.names.set_meta(&mut labels, "ingress", meta);
-    around.set_namespace(&mut labels, &meta.namespace);
+    context.names.set_meta(&mut labels, "ingress", meta);
+    context.set_namespace(&mut labels, &meta.namespace);
 
     let mut targets = Vec::new();
     for rule in &ingress.spec.rules {
@@ -20,11 +23,11 @@ pub(super) fn group(ingress: &Ingress, around: &mut Around<'_>) -> (RawLabels, V
         let is_tls = patterns.any(|pattern| matches_host(pattern, &rule.host));
         for path in paths(rule) {
             let mut target = RawLabels::default();
-            around.names.set_address(&mut target, &rule.host);
+            context.names.set_address(&mut target, &rule.host);
             let scheme = if is_tls { "https" } else { "http" };
-            around.names.set(&mut target, "ingress_scheme", scheme);
-            around.names.set(&mut target, "ingress_host", &rule.host);
-            around.names.set(&mut target, "ingress_path", path);
+            context.names.set(&mut target, "ingress_scheme", scheme);
+            context.names.set(&mut target, "ingress_host", &rule.host);
+            context.names.set(&mut target, "ingress_path", path);
             targets.push(target);
         }
     }

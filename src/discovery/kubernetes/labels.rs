@@ -1,6 +1,6 @@
 //! Meta labels: their names, and those that every object, pod, service, node and namespace gives.
 
-use super::Around;
+use super::GroupContext;
 use crate::kube::types::core::{Pod, Service};
 use crate::kube::types::kind::Kind;
 use crate::kube::types::meta::{ObjectMeta, OwnerReference};
@@ -114,7 +114,7 @@ pub(super) fn controller_key(pod: &Pod, kind: Kind) -> Option<Key> {
     Some(Key::new(pod.metadata.namespace.clone(), owner.name.clone()))
 }
 
-impl Around<'_> {
+impl GroupContext<'_> {
     /// The labels of a pod, wherever one is resolved.
     pub(super) fn pod_labels(&mut self, pod: &Pod) -> RawLabels {
         let mut labels = RawLabels::default();

@@ -192,18 +192,18 @@ impl Evaluator {
                 ..TargetGroup::default()
             });
         };
-        let mut around = Around {
+        let mut context = GroupContext {
             settings: self.settings,
             names: &mut self.names,
             view,
         };
         let (labels, targets) = match &*object {
-            Object::Endpoints(endpoints) => endpoints::group(endpoints, &mut around),
-            Object::EndpointSlice(slice) => endpointslice::group(slice, &mut around),
-            Object::Pod(pod) => pod::group(pod, &mut around),
-            Object::Service(service) => service::group(service, &mut around),
-            Object::Node(node) => node::group(node, around.names)?,
-            Object::Ingress(ingress) => ingress::group(ingress, &mut around),
+            Object::Endpoints(endpoints) => endpoints::group(endpoints, &mut context),
+            Object::EndpointSlice(slice) => endpointslice::group(slice, &mut context),
+            Object::Pod(pod) => pod::group(pod, &mut context),
+            Object::Service(service) => service::group(service, &mut context),
+            Object::Node(node) => node::group(node, context.names)?,
+            Object::Ingress(ingress) => ingress::group(ingress, &mut context),
             Object::Monitor(_) | Object::Meta(..) => return None,
         };
         Some(TargetGroup {
@@ -231,13 +231,13 @@ fn source(role: Role, key: &Key) -> Text {
 }
 
 /// What building a group needs besides the object.
-struct Around<'a> {
+struct GroupContext<'a> {
     settings: Settings,
     names: &'a mut Names,
     view: &'a dyn View,
 }
 
-impl Around<'_> {
+impl GroupContext<'_> {
     /// An object beside one of `namespace`.
     fn beside(&self, namespace: &str, kind: Kind, key: &Key) -> Option<Arc<Object>> {
         let hidden = self.settings.by_namespace && key.namespace != namespace;

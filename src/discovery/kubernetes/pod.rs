@@ -1,6 +1,6 @@
 //! Role `pod`: a target per container port (prometheus: discovery/kubernetes/pod.go); and what pods add to endpoints.
 
-use super::Around;
+use super::GroupContext;
 use super::labels::{controller_key, join_host_port, merge, word};
 use crate::config::AttachMetadata;
 use crate::kube::types::core::{Container, ContainerPort, ContainerStatus, ObjectReference, Pod};
@@ -44,20 +44,20 @@ fn container_id<'a>(statuses: &'a [ContainerStatus], name: &str) -> &'a str {
     status.map_or("", |status| &status.container_id)
 }
 
-pub(super) fn group(pod: &Pod, around: &mut Around<'_>) -> (RawLabels, Vec<RawLabels>) {
+pub(super) fn group(pod: &Pod, context: &mut GroupContext<'_>) -> (RawLabels, Vec<RawLabels>) {
     let node = &pod.spec.node_name;
     // Unknown nodes are those that a node selector leaves out.
     let is_left_out =
-        around.settings.attach.node && around.cluster_object(Kind::Node, node).is_none();
+        context.settings.attach.node && context.cluster_object(Kind::Node, node).is_none();
     if pod.status.pod_ip.is_empty() || is_left_out {
         return (RawLabels::default(), Vec::new());
     }
-    let mut labels = around.pod_labels(pod);
-    around
+    let mut labels = context.pod_labels(pod);
+    context
         .names
         .set(&mut labels, "namespace", &pod.metadata.namespace);
-    around.set_node(&mut labels, Some(node));
-    around.set_namespace(&mut labels, &pod.metadata.namespace);
+    context.set_node(&mut labels, Some(node));
+    context.set_namespace(&mut labels, &pod.metadata.namespace);
 
     let mut targets = Vec::new();
     for (container, is_init) in containers(pod) {
@@ -73,55 +73,60 @@ pub(super) fn group(pod: &Pod, around: &mut Around<'_>) -> (RawLabels, Vec<RawLa
             ("pod_container_image", &container.image),
             ("pod_container_init", word(is_init)),
         ] {
-            around.names.set(&mut target, name, value);
+            context.names.set(&mut target, name, value);
         }
         if container.ports.is_empty() {
             // The user adds the port by relabelling.
-            around.names.set_address(&mut target, &pod.status.pod_ip);
+            context.names.set_address(&mut target, &pod.status.pod_ip);
             targets.push(target);
             continue;
         }
         for port in &container.ports {
             let mut target = target.clone();
             let address = join_host_port(&pod.status.pod_ip, port.container_port);
-            around.names.set_address(&mut target, &address);
-            set_port(around, &mut target, port, &port.protocol);
+            context.names.set_address(&mut target, &address);
+            set_port(context, &mut target, port, &port.protocol);
             targets.push(target);
         }
     }
     (labels, targets)
 }
 
-fn set_port(around: &mut Around<'_>, target: &mut RawLabels, port: &ContainerPort, protocol: &str) {
+fn set_port(
+    context: &mut GroupContext<'_>,
+    target: &mut RawLabels,
+    port: &ContainerPort,
+    protocol: &str,
+) {
     let number = port.container_port.to_string();
-    around
+    context
         .names
         .set(target, "pod_container_port_number", &number);
-    around
+    context
         .names
         .set(target, "pod_container_port_name", &port.name);
-    around
+    context
         .names
         .set(target, "pod_container_port_protocol", protocol);
 }
 
 fn set_container(
-    around: &mut Around<'_>,
+    context: &mut GroupContext<'_>,
     target: &mut RawLabels,
     (container, is_init): (&Container, bool),
     port: &ContainerPort,
     protocol: &str,
 ) {
-    around
+    context
         .names
         .set(target, "pod_container_name", &container.name);
-    around
+    context
         .names
         .set(target, "pod_container_image", &container.image);
-    around
+    context
         .names
         .set(target, "pod_container_init", word(is_init));
-    set_port(around, target, port, protocol);
+    set_port(context, target, port, protocol);
 }
 
 /// The pods behind the endpoints of one object, and the ports that were seen of each.
@@ -144,7 +149,7 @@ impl SeenPods {
     /// If the endpoint is a known pod's: adds the labels of the pod, and of the container that has the port.
     pub(super) fn resolve(
         &mut self,
-        around: &mut Around<'_>,
+        context: &mut GroupContext<'_>,
         namespace: &str,
         reference: Option<&ObjectReference>,
         port: Option<i32>,
@@ -155,7 +160,7 @@ impl SeenPods {
             return;
         };
         let key = Key::new(reference.namespace.clone(), reference.name.clone());
-        let Some(object) = around.beside(namespace, Kind::Pod, &key) else {
+        let Some(object) = context.beside(namespace, Kind::Pod, &key) else {
             return;
         };
         let Object::Pod(pod) = &*object else {
@@ -163,7 +168,7 @@ impl SeenPods {
         };
         let seen = self.0.entry(key).or_insert_with(|| SeenPod {
             pod: Arc::clone(&object),
-            labels: around.pod_labels(pod),
+            labels: context.pod_labels(pod),
             ports: Vec::new(),
         });
         merge(target, &seen.labels);
@@ -179,13 +184,13 @@ impl SeenPods {
                     Protocol::OfEndpoint(protocol) => protocol,
                     Protocol::OfContainer => found.protocol.as_str(),
                 };
-                set_container(around, target, container, found, protocol);
+                set_container(context, target, container, found, protocol);
             }
         }
     }
 
     /// A target for each declared port of the pods that no endpoint covers.
-    pub(super) fn uncovered(self, around: &mut Around<'_>, targets: &mut Vec<RawLabels>) {
+    pub(super) fn uncovered(self, context: &mut GroupContext<'_>, targets: &mut Vec<RawLabels>) {
         for seen in self.0.into_values() {
             let Object::Pod(pod) = &*seen.pod else {
                 continue;
@@ -201,8 +206,8 @@ impl SeenPods {
                     }
                     let mut target = RawLabels::default();
                     let address = join_host_port(&pod.status.pod_ip, port.container_port);
-                    around.names.set_address(&mut target, &address);
-                    set_container(around, &mut target, container, port, &port.protocol);
+                    context.names.set_address(&mut target, &address);
+                    set_container(context, &mut target, container, port, &port.protocol);
                     merge(&mut target, &seen.labels);
                     targets.push(target);
                 }

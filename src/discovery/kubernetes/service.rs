@@ -1,22 +1,25 @@
 //! Role `service`: a target per port (prometheus: discovery/kubernetes/service.go).
 
-use super::Around;
+use super::GroupContext;
 use super::labels::join_host_port;
 use crate::kube::types::core::Service;
 use crate::model::group::RawLabels;
 
-pub(super) fn group(service: &Service, around: &mut Around<'_>) -> (RawLabels, Vec<RawLabels>) {
+pub(super) fn group(
+    service: &Service,
+    context: &mut GroupContext<'_>,
+) -> (RawLabels, Vec<RawLabels>) {
     let (meta, spec) = (&service.metadata, &service.spec);
     let mut labels = RawLabels::default();
-    around.names.set(&mut labels, "namespace", &meta.namespace);
-    around.names.set_meta(&mut labels, "service", meta);
-    around.set_namespace(&mut labels, &meta.namespace);
+    context.names.set(&mut labels, "namespace", &meta.namespace);
+    context.names.set_meta(&mut labels, "service", meta);
+    context.set_namespace(&mut labels, &meta.namespace);
 
     let host = format!("{}.{}.svc", meta.name, meta.namespace);
     let mut targets = Vec::with_capacity(spec.ports.len());
     for port in &spec.ports {
         let mut target = RawLabels::default();
-        let names = &mut *around.names;
+        let names = &mut *context.names;
         names.set_address(&mut target, &join_host_port(&host, port.port));
         names.set(&mut target, "service_port_name", &port.name);
         names.set(&mut target, "service_port_number", &port.port.to_string());

@@ -164,7 +164,7 @@ impl Client {
                     .map_err(|error| ConfigError::new("proxy-url", error.to_string()))?,
             ),
         };
-        Ok(Connection(agent::build(&agent::Settings {
+        Ok(Connection(agent::build(&agent::AgentSettings {
             tls,
             server_name: config.tls.server_name.clone(),
             proxy,

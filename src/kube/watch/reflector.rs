@@ -57,7 +57,7 @@ impl Default for Tuning {
     }
 }
 
-/// What can be said of a watch.
+/// What a watch is doing, in logs.
 const FORBIDDEN: &str = "is not permitted";
 const ABSENT: &str = "waits for its kind";
 const FAILING: &str = "is failing";
@@ -257,7 +257,7 @@ impl Worker {
             }
             _ => error.to_string(),
         };
-        self.say(word, &what, now);
+        self.warn(word, &what, now);
         let absent_since = match self.store.status().trouble {
             Some((Trouble::Absent, since, _)) => since,
             _ => now,
@@ -268,8 +268,8 @@ impl Worker {
         self.store.fail(trouble, error.to_string(), now);
     }
 
-    /// Says what is the matter with the watch; again after a while only.
-    fn say(&self, word: &'static str, what: &str, now: Instant) {
+    /// Logs what is the matter with the watch; again after a while only.
+    fn warn(&self, word: &'static str, what: &str, now: Instant) {
         if let Some(omitted) = self.quiet.due(word, now) {
             let (kind, namespace) = (self.key.kind, self.key.namespace.as_deref().unwrap_or("*"));
             let omitted = Omitted(omitted);
@@ -415,9 +415,9 @@ impl Worker {
             End::Error(Error::Status(status)) if status.is_expired() => {
                 debug!("a watch expired kind={}", self.key.kind);
             }
-            End::Error(error) => self.say(ENDED, &format!("an ERROR event: {error}"), now),
-            End::Unreadable(what) => self.say(ENDED, what, now),
-            End::Rollback => self.say(
+            End::Error(error) => self.warn(ENDED, &format!("an ERROR event: {error}"), now),
+            End::Unreadable(what) => self.warn(ENDED, what, now),
+            End::Rollback => self.warn(
                 ENDED,
                 "its versions went backwards: the server's store was restored",
                 now,

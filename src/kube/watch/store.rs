@@ -18,7 +18,7 @@ pub enum Change {
     Added(Arc<Object>),
     /// An object before and after.
     Modified(Arc<Object>, Arc<Object>),
-    /// The last state of an object that is gone.
+    /// The last state of a deleted object.
     Deleted(Arc<Object>),
 }
 
@@ -60,7 +60,7 @@ pub enum Trouble {
 
 /// How a store stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Status {
+pub struct StoreStatus {
     /// It has held the whole state of its source at least once. An absent kind counts: there is nothing of it.
     pub synced: bool,
     /// What is wrong now, since when, and in what words.
@@ -189,9 +189,9 @@ impl Store {
         }
         for namespace in namespaces {
             let first = Key::new(namespace.clone(), "");
-            let of_it = state.objects.range(first..);
-            let of_it = of_it.take_while(|(key, _)| key.namespace == *namespace);
-            out.extend(of_it.map(|(_, object)| Arc::clone(object)));
+            let inside = state.objects.range(first..);
+            let inside = inside.take_while(|(key, _)| key.namespace == *namespace);
+            out.extend(inside.map(|(_, object)| Arc::clone(object)));
         }
     }
 
@@ -206,9 +206,9 @@ impl Store {
     }
 
     /// How it stands.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> StoreStatus {
         let state = self.state.read();
-        Status {
+        StoreStatus {
             synced: state.synced,
             trouble: state.trouble.clone(),
             heard: state.heard,
@@ -282,9 +282,9 @@ impl Store {
     pub(crate) fn reject(&self, key: Key, reason: String, now: Instant) {
         let mut state = self.state.write();
         state.heard = Some(now);
-        let news = state.undecodable.get(&key) != Some(&reason);
+        let is_new = state.undecodable.get(&key) != Some(&reason);
         state.undecodable.insert(key, reason);
-        tell(&mut state, &[], news);
+        tell(&mut state, &[], is_new);
     }
 
     /// The source gave a sign of life.
@@ -298,22 +298,22 @@ impl Store {
     /// Everything is gone: the kind itself was removed.
     pub(crate) fn empty(&self) {
         let mut state = self.state.write();
-        let gone = std::mem::take(&mut state.objects);
+        let deleted = std::mem::take(&mut state.objects);
         state.undecodable.clear();
-        let changes: Vec<_> = gone.into_values().map(Change::Deleted).collect();
+        let changes: Vec<_> = deleted.into_values().map(Change::Deleted).collect();
         tell(&mut state, &changes, false);
     }
 
     /// The source cannot be followed; what is known stays. An absent kind has nothing, which is a whole state, too.
     pub(crate) fn fail(&self, trouble: Trouble, message: String, now: Instant) {
         let mut state = self.state.write();
-        let (since, news) = match &state.trouble {
+        let (since, is_new) = match &state.trouble {
             Some((known, since, _)) if *known == trouble => (*since, false),
             _ => (now, true),
         };
         state.synced |= trouble == Trouble::Absent;
         state.trouble = Some((trouble, since, message));
-        tell(&mut state, &[], news);
+        tell(&mut state, &[], is_new);
     }
 }
 

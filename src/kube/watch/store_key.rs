@@ -1,6 +1,6 @@
 //! Which objects a store holds, and how it stands.
 
-use super::store::{Status, Store, Trouble};
+use super::store::{Store, StoreStatus, Trouble};
 use crate::kube::types::kind::Kind;
 use std::fmt;
 
@@ -33,7 +33,7 @@ pub struct WatchHealth {
     /// The field selector, maybe empty.
     pub fields: String,
     /// How the store stands.
-    pub status: Status,
+    pub status: StoreStatus,
 }
 
 impl fmt::Display for WatchHealth {

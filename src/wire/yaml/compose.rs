@@ -15,7 +15,9 @@ const MAX_DEPTH: usize = 500;
 
 /// Reads any YAML.
 pub(super) fn parse_any(text: &[u8]) -> Result<Option<Node<'static>>, Error> {
-    // The reader panics where it has not made up its mind (libyaml-safer 0.3: a tag in front of a comma). Upstream refuses that.
+    // The reader panics where it has not made up its mind (libyaml-safer 0.3, `scan_tag`: a tag in front of a comma);
+    // upstream refuses that. Whether a `!` begins a tag only the reader knows, so it cannot be refused before it. The
+    // binary's panic hook passes such panics over (`quiet_panics_of_the_yaml_reader`).
     catch_unwind(|| compose(text)).unwrap_or_else(|_| {
         Err(Error {
             line: None,

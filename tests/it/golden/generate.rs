@@ -2,7 +2,7 @@
 
 use super::json::compare;
 use super::{Outcome, one, yaml_files};
-use prometheus_operator_receiver::kube::manifest::{self, Object};
+use prometheus_operator_receiver::kube::manifest::{self, Manifest};
 use prometheus_operator_receiver::operator::{
     self, Assets, Features, Generator, Settings, Snapshot, TLS_ASSETS_DIR, Workload, expand,
 };
@@ -137,7 +137,7 @@ pub fn judge(case: &Path) -> Result<(), String> {
     }
 }
 
-fn objects(folder: &Path) -> Result<Vec<Object>, String> {
+fn objects(folder: &Path) -> Result<Vec<Manifest>, String> {
     let mut objects = Vec::new();
     for path in yaml_files(folder).map_err(|error| error.to_string())? {
         let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
@@ -151,8 +151,9 @@ fn objects(folder: &Path) -> Result<Vec<Object>, String> {
     Ok(objects)
 }
 
-fn settings(objects: &[Object], options: &Options) -> Result<Settings, String> {
-    let is_workload = |object: &&Object| matches!(object.kind(), "Prometheus" | "PrometheusAgent");
+fn settings(objects: &[Manifest], options: &Options) -> Result<Settings, String> {
+    let is_workload =
+        |object: &&Manifest| matches!(object.kind(), "Prometheus" | "PrometheusAgent");
     if let Some(workload) = objects.iter().find(is_workload) {
         let (settings, _) =
             Settings::from_prometheus(&workload.value).map_err(|error| error.to_string())?;

@@ -6,7 +6,7 @@ use crate::input::Input;
 use crate::{Exit, print, settings};
 use prometheus_operator_receiver::config::{self, Loader};
 use prometheus_operator_receiver::kube::folder::{find_files, read_text};
-use prometheus_operator_receiver::kube::manifest::{self, Object};
+use prometheus_operator_receiver::kube::manifest::{self, Manifest};
 use prometheus_operator_receiver::monitoring::Definitions;
 use prometheus_operator_receiver::operator::{self, Assets, Generated, Settings, Snapshot, expand};
 use prometheus_operator_receiver::receiver::{self, Environment};
@@ -81,7 +81,7 @@ struct Objects {
     snapshot: Snapshot,
     assets: Assets,
     /// Objects of all other kinds, among them those to inherit from.
-    others: Vec<Object>,
+    others: Vec<Manifest>,
     /// Files that cannot be read and documents that are no objects.
     complaints: Vec<String>,
 }
@@ -131,7 +131,7 @@ fn wanted(args: &Args, given: &receiver::Settings) -> Option<String> {
 }
 
 /// The settings of the chosen object, with the fields that are given in their place.
-fn carried_over(object: &Object, given: &receiver::Settings) -> Result<Settings, String> {
+fn carried_over(object: &Manifest, given: &receiver::Settings) -> Result<Settings, String> {
     let (kind, namespace, name) = (object.kind(), object.namespace(), object.name());
     eprintln!("promop: settings inherited from {kind} {namespace}/{name}");
     let inherited = given.inherited(object.value.clone());
@@ -145,14 +145,14 @@ fn carried_over(object: &Object, given: &receiver::Settings) -> Result<Settings,
 /// The object to inherit from: the named one, or the only one.
 fn inherited<'a>(
     wanted: Option<&str>,
-    objects: &'a [Object],
-) -> Result<Option<&'a Object>, String> {
+    objects: &'a [Manifest],
+) -> Result<Option<&'a Manifest>, String> {
     let candidates: Vec<_> = objects
         .iter()
         .filter(|object| matches!(object.kind(), "Prometheus" | "PrometheusAgent"))
         .collect();
     let name =
-        |object: &Object| format!("{}/{}/{}", object.kind(), object.namespace(), object.name());
+        |object: &Manifest| format!("{}/{}/{}", object.kind(), object.namespace(), object.name());
     let all = || {
         candidates
             .iter()
@@ -231,7 +231,7 @@ mod tests {
             .collect();
         let (objects, errors) = manifest::read("f", &text.join("---\n"));
         assert!(errors.is_empty());
-        let got = inherited(wanted, &objects).map(|found| found.map(Object::name));
+        let got = inherited(wanted, &objects).map(|found| found.map(Manifest::name));
         assert_eq!(got, want.map_err(str::to_owned));
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Random, monitors, objects};
 use prometheus_operator_receiver::config::{self, Context, Loader};
-use prometheus_operator_receiver::kube::manifest::Object;
+use prometheus_operator_receiver::kube::manifest::Manifest;
 use prometheus_operator_receiver::monitoring::Definitions;
 use prometheus_operator_receiver::operator::{
     self, Assets, Generated, Generator, Kind, Settings, Snapshot,
@@ -17,7 +17,7 @@ fn input(objects: &[Value]) -> (Snapshot, Assets, Settings) {
     let (mut snapshot, mut assets) = (Snapshot::default(), Assets::default());
     let (mut settings, definitions) = (Settings::default(), Definitions::vendored());
     for value in objects {
-        let object = Object {
+        let object = Manifest {
             origin: "random".to_owned(),
             value: value.clone(),
         };

@@ -8,7 +8,7 @@ use crate::model::nearest::nearest;
 use crate::monitoring;
 use crate::operator::{self, NotCarriedOver, Workload};
 use crate::pipeline::PipelineSettings;
-use crate::scrape::manager::PoolSettings;
+use crate::scrape::pool::PoolSettings;
 use crate::wire::yaml;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};

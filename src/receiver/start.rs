@@ -23,7 +23,7 @@ use crate::pipeline::{Exporter, ExporterStatus, Pipeline, PipelineSettings};
 use crate::rt::clock::{Clock, SystemClock};
 use crate::rt::thread::{Crew, STACK, Team};
 use crate::scrape::job::{Counters, Options};
-use crate::scrape::manager::{Pool, PoolSettings};
+use crate::scrape::pool::{Pool, PoolSettings};
 use crate::translate;
 use crossbeam_channel::{Sender, bounded, never};
 use log::{debug, error, info};

@@ -14,7 +14,7 @@ use crate::pipeline::{ExporterStatus, Pipeline};
 use crate::rt::clock::Clock;
 use crate::scrape::cycle;
 use crate::scrape::job::Counters;
-use crate::scrape::manager::{JobStatus, Pool, Statistics};
+use crate::scrape::pool::{JobStatus, Pool, Statistics};
 use crate::scrape::target;
 use crossbeam_channel::Sender;
 use log::{debug, error, info, warn};

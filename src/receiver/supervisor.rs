@@ -8,7 +8,7 @@ use crate::discovery::Manager;
 use crate::model::labels::Text;
 use crate::rt::clock::Clock;
 use crate::rt::stop::Stopped;
-use crate::scrape::manager::{JobPlan, Pool};
+use crate::scrape::pool::{JobPlan, Pool};
 use crossbeam_channel::{Receiver, Sender, after, never, select};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! One scrape from request to batch, and the end of a target.
 
-use super::append::{Appending, add};
 use super::fetch;
-use super::reading::Counts;
-use super::report::{self, Report};
+use super::page::append::{Appending, add};
+use super::page::reading::Counts;
+use super::page::report::{self, Report};
+use super::page::storage::{AcceptAll, Storage};
 use super::state::{TargetState, Worker};
-use super::storage::{AcceptAll, Storage};
 use super::target::Target;
 use crate::http::error::{Error, Kind};
 use crate::model::batch::Batch;

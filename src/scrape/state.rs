@@ -1,9 +1,9 @@
 //! What a target keeps from scrape to scrape, and what a thread reuses from target to target.
 
-use super::cache::Cache;
-use super::collected::Collected;
 use super::job::Job;
-use super::start::Starts;
+use super::page::cache::Cache;
+use super::page::collected::Collected;
+use super::page::start_timestamp::Starts;
 use crate::http::body::Inflater;
 use crate::http::client::Buffers;
 use crate::http::client::{Connection, Interrupt};

@@ -17,7 +17,6 @@ mod number;
 mod openmetrics;
 mod prometheus;
 mod protobuf;
-mod start_time;
 
 use crate::model::exemplar::Exemplar;
 use crate::model::histogram::Histogram;

@@ -1,15 +1,17 @@
 //! OpenMetrics text, 0.0.1 and 1.0.0 in one reader (prometheus: model/textparse/openmetricslex.l and openmetricsparse.go). As for
 //! the other text format, upstream's oddities are part of it.
 
+mod start_time;
+
 use super::line::{
     LABEL_REST, LABEL_START, LabelAt, METRIC_REST, METRIC_START, Page, Sample, Span, is, span,
     unescape,
 };
 use super::number::{milliseconds, parse_decimal, parse_short};
-use super::start_time::StartTimes;
 use super::{Entry, Error, Step};
 use crate::model::exemplar::Exemplar;
 use crate::model::metadata::MetricKind;
+use start_time::StartTimes;
 
 #[derive(Debug)]
 pub(super) struct Reader<'p> {
@@ -19,7 +21,7 @@ pub(super) struct Reader<'p> {
     exemplar_labels: Vec<LabelAt>,
     exemplar: Exemplar,
     has_exemplar: bool,
-    pub(super) starts: Option<StartTimes<'p>>,
+    starts: Option<StartTimes<'p>>,
 }
 
 /// Where a reader is and what the lines so far have said. Looking ahead for `_created` moves it and puts it back, all but what

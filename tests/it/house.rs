@@ -21,13 +21,10 @@ const PURE: &[&str] = &[
     "translate/",
     "kube/watch/machine.rs",
     "discovery/kubernetes/",
-    "scrape/target.rs",
-    "scrape/schedule.rs",
-    "scrape/append.rs",
-    "scrape/cache.rs",
-    "scrape/limits.rs",
-    "scrape/report.rs",
-    "scrape/handover.rs",
+    "scrape/target/",
+    "scrape/page/",
+    "scrape/pool/schedule.rs",
+    "scrape/pool/sync.rs",
 ];
 
 const IMPURE: &str = r"\bstd::(fs|thread|process|env)\b|\b(TcpStream|TcpListener|UdpSocket|UnixStream)\b|\b(Instant|SystemTime)::now\b|\blog::|\bureq\b|\bcrossbeam_channel\b|\bstd(in|out|err)\(\)";
@@ -315,8 +312,6 @@ const KNOWN_CIRCLES: &[&str] = &[
     "operator/generate/http operator/generate/job operator/generate/sd",
     "receiver/build receiver/last_good",
     "receiver/prepare receiver/status receiver/telemetry",
-    "scrape/handover scrape/manager scrape/pool scrape/worker",
-    "textparse/openmetrics textparse/start_time",
 ];
 
 #[test]

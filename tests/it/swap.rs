@@ -15,7 +15,7 @@ use prometheus_operator_receiver::rt::clock::{Clock, ManualClock, SystemClock};
 use prometheus_operator_receiver::rt::files::Disk;
 use prometheus_operator_receiver::scrape::cycle::Health;
 use prometheus_operator_receiver::scrape::job::{Job, Options};
-use prometheus_operator_receiver::scrape::manager::{JobPlan, Pool, PoolSettings};
+use prometheus_operator_receiver::scrape::pool::{JobPlan, Pool, PoolSettings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

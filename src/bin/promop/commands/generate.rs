@@ -243,7 +243,7 @@ mod tests {
         write("bad.yaml", b"kind: Z\n---\n[!a, b]\n");
         write("good.json", br#"{"kind": "A"}{"kind": "B"}"#);
         let input = Objects::read(&Input::Path(dir.path().into())).unwrap();
-        let kinds: Vec<_> = input.others.iter().map(Object::kind).collect();
+        let kinds: Vec<_> = input.others.iter().map(Manifest::kind).collect();
         assert_eq!(kinds, ["Z", "A", "B"]);
         let complaints = input.complaints;
         assert_eq!(complaints.len(), 2, "{complaints:?}");

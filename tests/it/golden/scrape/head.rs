@@ -3,7 +3,7 @@
 
 use prometheus_operator_receiver::model::exemplar::Exemplar;
 use prometheus_operator_receiver::model::histogram::{Counts, Histogram};
-use prometheus_operator_receiver::scrape::storage::{Rejected, Sample, Value};
+use prometheus_operator_receiver::scrape::page::storage::{Rejected, Sample, Value};
 use std::collections::HashMap;
 
 const PAST_MS: i64 = 60 * 60 * 1000;

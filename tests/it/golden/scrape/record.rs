@@ -6,7 +6,7 @@ use prometheus_operator_receiver::model::exemplar::Exemplar;
 use prometheus_operator_receiver::model::histogram::{Counts, Histogram, ResetHint, Span};
 use prometheus_operator_receiver::model::series::RowKind;
 use prometheus_operator_receiver::model::value::stale_nan;
-use prometheus_operator_receiver::scrape::storage::{
+use prometheus_operator_receiver::scrape::page::storage::{
     AcceptAll, Rejected, Sample, SampleLabels, Storage, Value as Amount,
 };
 use serde_json::{Map, Value, json};

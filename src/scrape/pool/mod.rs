@@ -6,12 +6,12 @@
 //! one owner" and "no hole, no double" hold because nothing moves: an idle target stays where it is, with its next slot; a
 //! target that is being scraped keeps its worker, and comes back to whatever the table says of it then.
 
-use super::cycle::Outcome;
-use super::job::Job;
-use super::pool::{JobEntry, Life, Shared, State};
-use super::state::TargetState;
-use super::target::{Target, TargetError, Targets};
-use super::{handover, target, worker};
+mod health_log;
+mod schedule;
+mod shared;
+mod sync;
+mod workers;
+
 use crate::model::batch::Delivery;
 use crate::model::group::TargetGroup;
 use crate::model::identity::Discovered;
@@ -19,8 +19,13 @@ use crate::model::labels::{Interner, Text};
 use crate::rt::clock::{Clock, SystemClock};
 use crate::rt::stop::Stopped;
 use crate::rt::thread::{Crew, STACK, Team};
+use crate::scrape::cycle::Outcome;
+use crate::scrape::job::Job;
+use crate::scrape::state::TargetState;
+use crate::scrape::target::{self, Target, TargetError, Targets};
 use log::warn;
 use parking_lot::Mutex;
+use shared::{JobEntry, Life, Shared, State};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
@@ -129,13 +134,13 @@ impl Pool {
             workers: Arc::default(),
             grower: Mutex::new(grower),
         };
-        worker::start(&pool.shared, &pool.workers)?;
+        workers::start(&pool.shared, &pool.workers)?;
         pool.with_grower(stopped)
     }
 
     fn with_grower(self, stopped: Stopped) -> io::Result<Self> {
         let (shared, workers) = (Arc::clone(&self.shared), Arc::clone(&self.workers));
-        let grow = move || worker::grow(&shared, &workers, &stopped);
+        let grow = move || workers::grow(&shared, &workers, &stopped);
         self.grower.lock().spawn("scrape-grow", STACK, grow)?;
         Ok(self)
     }
@@ -156,13 +161,12 @@ impl Pool {
         let mut left = Vec::new();
         let mut state = self.shared.lock();
         for name in gone {
-            left.extend(handover::end_job(&mut state, name));
+            left.extend(sync::end_job(&mut state, name));
         }
         for (job, found) in plans {
             match found {
                 Some((targets, mut fresh)) => {
-                    let ended =
-                        handover::apply(&self.shared, &mut state, &job, targets, &mut fresh);
+                    let ended = sync::apply(&self.shared, &mut state, &job, targets, &mut fresh);
                     left.extend(ended);
                     left.extend(fresh.into_values());
                 }
@@ -186,7 +190,7 @@ impl Pool {
         if !is_present(&state, job) {
             return false;
         }
-        let left = handover::apply(&self.shared, &mut state, job, targets, &mut fresh);
+        let left = sync::apply(&self.shared, &mut state, job, targets, &mut fresh);
         self.shared.wake(&state);
         drop(state);
         drop((left, fresh));
@@ -218,7 +222,7 @@ impl Pool {
         let new = targets.active.iter().map(|target| target.hash);
         let new = new.filter(|hash| !known.contains(hash));
         let fresh = new
-            .map(|hash| (hash, handover::new_state(&self.shared, job)))
+            .map(|hash| (hash, sync::new_state(&self.shared, job)))
             .collect();
         (targets, fresh)
     }

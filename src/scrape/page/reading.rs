@@ -1,15 +1,15 @@
 //! What holds while one page is read, and what is too much of it.
 
+use super::buckets;
 use super::cache::Seen;
-use super::limits;
 use super::sample::{Offered, Refused};
 use super::storage::{Rejected, Value};
-use super::target::Target;
 use crate::config::ScrapeConfig;
 use crate::model::bounds::Work;
 use crate::model::labels::Text;
 use crate::model::series::SeriesTable;
 use crate::model::value::is_stale;
+use crate::scrape::target::Target;
 
 /// What a scrape counts, for its report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,31 +26,31 @@ pub(crate) struct Counts {
 const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
 
 /// What each line of a page costs, in steps of [`Work`].
-pub(super) const LINE: u64 = 256;
+pub(crate) const LINE: u64 = 256;
 
 /// What holds while one page is read.
-pub(super) struct Reading<'w> {
-    pub(super) work: Work<'w>,
-    pub(super) counts: Counts,
+pub(crate) struct Reading<'w> {
+    pub(crate) work: Work<'w>,
+    pub(crate) counts: Counts,
     /// Bytes of labels that the target's series have, those included that are new on this page.
-    pub(super) text: usize,
-    pub(super) max_time: i64,
-    pub(super) max_schema: i32,
+    pub(crate) text: usize,
+    pub(crate) max_time: i64,
+    pub(crate) max_schema: i32,
     /// Samples counted against `sample_limit`.
-    pub(super) n_limited: u64,
-    pub(super) over_samples: bool,
+    pub(crate) n_limited: u64,
+    pub(crate) over_samples: bool,
     /// The number of buckets that were too many.
-    pub(super) over_buckets: Option<u64>,
+    pub(crate) over_buckets: Option<u64>,
     /// The last family that was mentioned.
-    pub(super) family: Option<u32>,
+    pub(crate) family: Option<u32>,
     /// The same, unless a series stood below it that does not belong to it.
-    pub(super) context: Option<u32>,
+    pub(crate) context: Option<u32>,
     /// A type has changed: what was known about belonging is void.
-    pub(super) kinds_changed: bool,
+    pub(crate) kinds_changed: bool,
 }
 
 impl<'w> Reading<'w> {
-    pub(super) fn new(
+    pub(crate) fn new(
         work: Work<'w>,
         table: &SeriesTable,
         config: &ScrapeConfig,
@@ -61,7 +61,7 @@ impl<'w> Reading<'w> {
             counts: Counts::default(),
             text: table.text_len(),
             max_time: now_ms.saturating_add(MAX_AHEAD_MS),
-            max_schema: limits::max_schema(config.min_bucket_factor),
+            max_schema: buckets::max_schema(config.min_bucket_factor),
             n_limited: 0,
             over_samples: false,
             over_buckets: None,
@@ -93,7 +93,7 @@ impl<'w> Reading<'w> {
     }
 
     /// Counts the labels of a new series.
-    pub(super) fn add_text(&mut self, own: &[(Text, Text)]) -> Result<(), String> {
+    pub(crate) fn add_text(&mut self, own: &[(Text, Text)]) -> Result<(), String> {
         let sizes = own.iter().map(|(name, value)| name.len() + value.len());
         self.text += sizes.sum::<usize>();
         let limit = self.work.bounds.text();
@@ -106,13 +106,13 @@ impl<'w> Reading<'w> {
     }
 
     /// Why the page is given up.
-    pub(super) fn late(&self, target: &Target) -> String {
+    pub(crate) fn late(&self, target: &Target) -> String {
         let (n, timeout) = (self.counts.scraped, target.timeout);
         format!("the page takes too long to read: {n} samples until the timeout of {timeout:?}")
     }
 
     /// At the end of a page: whether it is within the limits.
-    pub(super) fn check(&self, config: &ScrapeConfig, target: &Target) -> Result<(), String> {
+    pub(crate) fn check(&self, config: &ScrapeConfig, target: &Target) -> Result<(), String> {
         if self.over_samples {
             let (n, limit) = (self.n_limited, config.limits.samples);
             return Err(format!(

@@ -1,18 +1,16 @@
 //! From the entries of a page to samples in a storage and in the batch (prometheus: scrape/scrape_append_v2.go): what is
 //! known, what is new, what is a duplicate, what goes stale, what fails the whole scrape.
 
+use super::buckets;
 use super::cache::{Cache, NONE, Seen};
 use super::changes::Changes;
 use super::collected::Collected;
 use super::family::belongs;
-use super::job::{Counters, Job};
 use super::labels::BadLabels;
-use super::limits;
 use super::reading::{Counts, LINE, Reading};
 use super::sample::{Offered, Place, Read, Refused};
-use super::start::{Starts, Synthesized};
+use super::start_timestamp::{Starts, Synthesized};
 use super::storage::{Metadata, Rejected, Sample, SampleLabels, Storage, Value};
-use super::target::Target;
 use crate::model::bounds::Work;
 use crate::model::histogram::Histogram;
 use crate::model::labels::METRIC_NAME;
@@ -20,6 +18,8 @@ use crate::model::metadata::{Family, MetricKind};
 use crate::model::relabel::Keep;
 use crate::model::series::{FamilyId, Row, RowKind, SeriesId, SeriesTable};
 use crate::model::value::stale_nan;
+use crate::scrape::job::{Counters, Job};
+use crate::scrape::target::Target;
 use crate::textparse::{Entry, Format, LabelSource, Options, Parser};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -471,11 +471,11 @@ impl Appending<'_> {
         let limit = self.job.config.bucket_limit;
         match value {
             Value::Histogram(histogram)
-                if limits::concerns(histogram, reading.max_schema, limit) =>
+                if buckets::concerns(histogram, reading.max_schema, limit) =>
             {
                 let mut reduced = histogram.clone();
-                limits::reduce(&mut reduced, reading.max_schema, limit)
-                    .map_err(|limits::TooManyBuckets(n)| Refused::BucketLimit(n))?;
+                buckets::reduce(&mut reduced, reading.max_schema, limit)
+                    .map_err(|buckets::TooManyBuckets(n)| Refused::BucketLimit(n))?;
                 Ok(Some(reduced))
             }
             _ => Ok(None),

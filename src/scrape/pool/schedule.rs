@@ -1,5 +1,5 @@
 //! When a target is scraped: slots, timestamps, the timer heap. Pure; the offset of the first slot is
-//! [`super::target::Target::offset`].
+//! [`crate::scrape::target::Target::offset`].
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// The slot that is scraped for at `now`, and how many before it are left out: of several that have passed only the last
 /// is made up for, at once (prometheus: scrape/scrape.go, run: a ticker keeps one tick).
-pub fn catch_up(due: Instant, interval: Duration, now: Instant) -> (Instant, u64) {
+pub(super) fn catch_up(due: Instant, interval: Duration, now: Instant) -> (Instant, u64) {
     let late = now.saturating_duration_since(due).as_nanos();
     let missed = late / interval.as_nanos().max(1);
     let missed = u64::try_from(missed).unwrap_or(u64::MAX);
@@ -24,7 +24,7 @@ const STEP_MS: i64 = 250;
 
 /// Notices when the wall clock is set. One for all targets, so that a step is seen once.
 #[derive(Debug, Default)]
-pub struct WallClock {
+pub(super) struct WallClock {
     seen: Option<(Instant, i64)>,
     /// How often it was set.
     steps: u32,
@@ -32,7 +32,7 @@ pub struct WallClock {
 
 impl WallClock {
     /// Takes note of the time. By how many milliseconds the clock was set since the last look, if it was.
-    pub fn look(&mut self, now: Instant, now_ms: i64) -> Option<i64> {
+    pub(super) fn look(&mut self, now: Instant, now_ms: i64) -> Option<i64> {
         let (then, then_ms) = self.seen.replace((now, now_ms))?;
         let passed = now.saturating_duration_since(then).as_millis();
         let passed = i64::try_from(passed).unwrap_or(i64::MAX);
@@ -46,7 +46,7 @@ impl WallClock {
 
 /// The timestamps of a target: on a grid that begins with the first scrape, and anew when the wall clock was set.
 #[derive(Debug, Default)]
-pub struct Grid {
+pub(super) struct Grid {
     /// The last time on the grid; `None` before the first scrape.
     at: Option<i64>,
     /// The last timestamp given.
@@ -68,7 +68,7 @@ impl Grid {
     /// The timestamp of a scrape that begins at `now_ms`: the time on the grid, if it is close
     /// (prometheus: scrape/scrape.go, AlignScrapeTimestamps; upstream's grid does not notice steps of the clock: after one
     /// backwards it gives the same time again and again).
-    pub fn timestamp(&mut self, interval: Duration, now_ms: i64, clock: &WallClock) -> i64 {
+    pub(super) fn timestamp(&mut self, interval: Duration, now_ms: i64, clock: &WallClock) -> i64 {
         let interval = i64::try_from(interval.as_millis())
             .unwrap_or(i64::MAX)
             .max(1);
@@ -129,21 +129,21 @@ fn remember<T>(list: &mut VecDeque<T>, new: T) {
 /// Keys by the time at which they are due. An entry that has become pointless stays until it is due: whoever takes it
 /// looks whether it still means something.
 #[derive(Debug, Default)]
-pub struct Schedule(BinaryHeap<Reverse<(Instant, u64)>>);
+pub(super) struct Schedule(BinaryHeap<Reverse<(Instant, u64)>>);
 
 impl Schedule {
     /// Adds a key.
-    pub fn push(&mut self, due: Instant, key: u64) {
+    pub(super) fn push(&mut self, due: Instant, key: u64) {
         self.0.push(Reverse((due, key)));
     }
 
     /// The earliest time and its key.
-    pub fn first(&self) -> Option<(Instant, u64)> {
+    pub(super) fn first(&self) -> Option<(Instant, u64)> {
         self.0.peek().map(|Reverse(first)| *first)
     }
 
     /// Takes the earliest away.
-    pub fn pop(&mut self) -> Option<(Instant, u64)> {
+    pub(super) fn pop(&mut self) -> Option<(Instant, u64)> {
         self.0.pop().map(|Reverse(first)| first)
     }
 }

@@ -1,12 +1,12 @@
 //! The threads of a pool: workers, which scrape one target after the other, and the one that starts workers.
 
-use super::cycle::{End, Health, Outcome, end_of_run, scrape_once};
-use super::handover::{adopt, new_state};
-use super::pool::{Shared, Task, Work};
-use super::state::Worker;
+use super::shared::{Shared, Task, Work};
+use super::sync::{adopt, new_state};
 use crate::http::client::Interrupt;
 use crate::rt::stop::Stopped;
 use crate::rt::thread::{Crew, catch};
+use crate::scrape::cycle::{End, Health, Outcome, end_of_run, scrape_once};
+use crate::scrape::state::Worker;
 use log::{error, warn};
 use parking_lot::Mutex;
 use std::io;

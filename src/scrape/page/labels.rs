@@ -11,10 +11,10 @@ use crate::textparse::LabelSource;
 use std::fmt::Write as _;
 
 /// Stands for a byte that is not UTF-8 while labels are rewritten. It never means itself: no text may hold it.
-pub(super) const NOT_UTF8: char = '\u{10FFFE}';
+pub(crate) const NOT_UTF8: char = '\u{10FFFE}';
 
 /// Valid text stays, every other byte becomes [`NOT_UTF8`].
-pub(super) fn marked(bytes: &[u8]) -> String {
+pub(crate) fn marked(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());

@@ -7,19 +7,19 @@
 //! Targets whose last scrape used up its timeout are in a lane of their own, which may occupy three quarters of the
 //! workers at most: when many targets hang, those that answer are still scraped on time.
 
-use super::cycle::{Health, Outcome};
 use super::health_log::HealthLog;
-use super::job::Job;
-use super::manager::{DELAY_BUCKETS, PoolSettings, Statistics};
 use super::schedule::{Grid, Schedule, WallClock, catch_up};
-use super::state::TargetState;
-use super::target::{Target, TargetError};
+use super::{DELAY_BUCKETS, PoolSettings, Statistics};
 use crate::http::client::Interrupt;
 use crate::model::batch::Delivery;
 use crate::model::identity::Discovered;
 use crate::model::labels::Text;
 use crate::rt::clock::Clock;
 use crate::rt::gate::Gate;
+use crate::scrape::cycle::{Health, Outcome};
+use crate::scrape::job::Job;
+use crate::scrape::state::TargetState;
+use crate::scrape::target::{Target, TargetError};
 use log::warn;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
@@ -482,7 +482,7 @@ impl State {
             entry.outcome = outcome;
         }
         match entry.life {
-            Life::Ending { .. } => super::handover::end_run(self, shared, id),
+            Life::Ending { .. } => super::sync::end_run(self, shared, id),
             Life::Live | Life::Gone => {
                 let due = entry.due;
                 self.schedule(id, due);

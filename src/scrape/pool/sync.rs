@@ -1,13 +1,13 @@
 //! What becomes of targets when discovery or the configuration changes (prometheus: scrape/scrape.go, sync and reload).
 //! Runs under the pool's lock: maps and heaps only. States that are not needed any more are handed out, to be dropped later.
 
-use super::cycle::Health;
-use super::job::Job;
-use super::pool::{JobEntry, Life, Shared, State};
 use super::schedule::catch_up;
-use super::state::TargetState;
-use super::target::{Target, Targets};
+use super::shared::{JobEntry, Life, Shared, State};
 use crate::config::{Limits, ScrapeConfig};
+use crate::scrape::cycle::Health;
+use crate::scrape::job::Job;
+use crate::scrape::state::TargetState;
+use crate::scrape::target::{Target, Targets};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

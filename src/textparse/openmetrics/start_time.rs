@@ -1,12 +1,12 @@
 //! When a series started, by the `_created` lines of OpenMetrics 1.0 (prometheus: OpenMetricsParser.StartTimestamp): a sample's
 //! is the *next* such line of its block, if that has the same labels in the same order.
 
-use super::Step;
-use super::line::{Page, Sample};
-use super::number::milliseconds;
-use super::openmetrics::{Cursor, has_start, is_created};
+use super::{Cursor, has_start, is_created};
 use crate::model::hash;
 use crate::model::metadata::MetricKind;
+use crate::textparse::Step;
+use crate::textparse::line::{Page, Sample};
+use crate::textparse::number::milliseconds;
 
 #[derive(Debug)]
 pub(super) struct StartTimes<'p> {

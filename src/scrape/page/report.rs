@@ -2,18 +2,18 @@
 
 use super::reading::Counts;
 use super::storage::{Metadata, Rejected, Sample, SampleLabels, Storage, Value};
-use super::target::Target;
 use crate::model::batch::ReportSample;
 use crate::model::metadata::MetricKind;
+use crate::scrape::target::Target;
 use std::time::Duration;
 
 /// What a scrape reports.
-pub(super) struct Report {
-    pub(super) is_up: bool,
-    pub(super) duration: Duration,
-    pub(super) counts: Counts,
+pub(crate) struct Report {
+    pub(crate) is_up: bool,
+    pub(crate) duration: Duration,
+    pub(crate) counts: Counts,
     /// Bytes of the page; −1 if it was too large, 0 if none came.
-    pub(super) body_size: i64,
+    pub(crate) body_size: i64,
 }
 
 /// Unit and help of a report series.
@@ -67,7 +67,7 @@ const SERIES: [(&str, Described); 8] = [
 ];
 
 /// The values of a report, in upstream's order.
-pub(super) fn values(report: &Report, target: &Target) -> [f64; 8] {
+pub(crate) fn values(report: &Report, target: &Target) -> [f64; 8] {
     [
         f64::from(u8::from(report.is_up)),
         report.duration.as_secs_f64(),
@@ -81,7 +81,7 @@ pub(super) fn values(report: &Report, target: &Target) -> [f64; 8] {
 }
 
 /// Appends the report series, all eight or the first five, to the storage and to `out`.
-pub(super) fn append(
+pub(crate) fn append(
     values: [f64; 8],
     target: &Target,
     time: i64,

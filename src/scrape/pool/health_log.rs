@@ -1,7 +1,7 @@
 //! Says when a target goes down and when it is back: once per change, so that a steady state is silent.
 
-use super::cycle::{Health, Outcome};
-use super::target::Target;
+use crate::scrape::cycle::{Health, Outcome};
+use crate::scrape::target::Target;
 use log::{info, warn};
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};

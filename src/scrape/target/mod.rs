@@ -1,6 +1,7 @@
 //! From what discovery says to targets: defaults, relabelling, checks, URL, identity (prometheus: scrape/target.go).
 
-use super::labels::{NOT_UTF8, marked};
+use crate::scrape::page::labels::{NOT_UTF8, marked};
+
 use crate::config::ScrapeConfig;
 use crate::model::bounds::{Bounds, Work};
 use crate::model::duration;

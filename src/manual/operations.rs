@@ -49,7 +49,7 @@
 //! | `promop_exemplars_dropped_total` | exemplars with more labels than `maxAttributes` |
 //! | `promop_panics_total` | defects that were caught |
 //! | `prometheus_target_scrapes_exceeded_body_size_limit_total`, `prometheus_target_scrapes_exceeded_sample_limit_total`, `prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total`, `prometheus_target_scrape_pool_exceeded_label_limits_total`, `prometheus_target_scrape_pool_exceeded_target_limit_total` | what ran into a limit |
-//! | `prometheus_target_scrapes_sample_duplicate_timestamp_total`, `prometheus_target_scrapes_sample_out_of_order_total`, `prometheus_target_scrapes_sample_out_of_bounds_total`, `prometheus_target_scrapes_exemplar_out_of_order_total` | samples and exemplars that were left out |
+//! | `prometheus_target_scrapes_sample_duplicate_timestamp_total`, `prometheus_target_scrapes_sample_out_of_order_total`, `prometheus_target_scrapes_sample_out_of_bounds_total`, `prometheus_target_scrapes_exemplar_out_of_order_total` | samples and exemplars that were left out; those out of order are always 0, for nothing is stored here that could be newer |
 //! | `prometheus_target_scrapes_cache_flush_forced_total` | times that what is known of a target was thrown away because it grew too large |
 //! | `promop_exporter_points_accepted_total`, `promop_exporter_points_sent_total`, `promop_exporter_points_dropped_total` | the books of each exporter: accepted = sent + dropped + waiting |
 //! | `promop_exporter_queue_points`, `promop_exporter_queue_bytes` | what waits |

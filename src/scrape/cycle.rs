@@ -1,5 +1,6 @@
 //! One scrape from request to batch, and the end of a target.
 
+use super::accept;
 use super::fetch;
 use super::page::append::{Appending, add};
 use super::page::reading::Counts;
@@ -259,7 +260,7 @@ fn append_page(
     let fallback = target
         .config
         .fallback_protocol
-        .map_or("", fetch::fallback_type);
+        .map_or("", accept::fallback_type);
     let format = match textparse::choose(content_type, fallback) {
         Ok((format, warning)) => {
             if let Some(warning) = warning {

@@ -1,5 +1,6 @@
 //! What all targets of a job share while they are scraped: its settings, its client, options, counters.
 
+use super::accept;
 use super::failure::FailureLog;
 use super::target::Targets;
 use crate::config::ScrapeConfig;
@@ -53,7 +54,7 @@ impl Job {
         failure_log: Option<Arc<FailureLog>>,
     ) -> Self {
         Self {
-            accept: Self::accept(&config),
+            accept: accept::accept(&config),
             config,
             client,
             external,

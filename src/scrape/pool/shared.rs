@@ -482,13 +482,28 @@ impl State {
             entry.outcome = outcome;
         }
         match entry.life {
-            Life::Ending { .. } => super::sync::end_run(self, shared, id),
+            Life::Ending { .. } => self.end_run(shared, id),
             Life::Live | Life::Gone => {
                 let due = entry.due;
                 self.schedule(id, due);
                 None
             }
         }
+    }
+
+    /// As upstream a target that was scraped gets its markers at the next slot's time, but only after the slot behind it
+    /// and a bit more have passed without it coming back (prometheus: scrape/scrape.go, endOfRunStaleness).
+    pub(super) fn end_run(&mut self, shared: &Shared, id: u64) -> Option<Box<TargetState>> {
+        let entry = self.entries.get_mut(&id)?;
+        if entry.outcome.health == Health::Unknown {
+            return self.remove(id);
+        }
+        let at_ms = shared.unix_ms(entry.due);
+        entry.life = Life::Ending { at_ms };
+        let interval = entry.target.interval;
+        let wake = entry.due + interval + interval / 10;
+        self.schedule(id, wake);
+        None
     }
 
     /// Forgets a target.

@@ -4,7 +4,6 @@
 use super::schedule::catch_up;
 use super::shared::{JobEntry, Life, Shared, State};
 use crate::config::{Limits, ScrapeConfig};
-use crate::scrape::cycle::Health;
 use crate::scrape::job::Job;
 use crate::scrape::state::TargetState;
 use crate::scrape::target::{Target, Targets};
@@ -154,22 +153,7 @@ fn end(shared: &Shared, state: &mut State, id: u64) -> Option<Box<TargetState>> 
     }
     // A worker that has it ends the run when it gives it back.
     entry.state.as_ref()?;
-    end_run(state, shared, id)
-}
-
-/// As upstream a target that was scraped gets its markers at the next slot's time, but only after the slot behind it and a
-/// bit more have passed without it coming back (prometheus: scrape/scrape.go, endOfRunStaleness).
-pub(super) fn end_run(state: &mut State, shared: &Shared, id: u64) -> Option<Box<TargetState>> {
-    let entry = state.entries.get_mut(&id)?;
-    if entry.outcome.health == Health::Unknown {
-        return state.remove(id);
-    }
-    let at_ms = shared.unix_ms(entry.due);
-    entry.life = Life::Ending { at_ms };
-    let interval = entry.target.interval;
-    let wake = entry.due + interval + interval / 10;
-    state.schedule(id, wake);
-    None
+    state.end_run(shared, id)
 }
 
 /// A job is not of the configuration any more: its targets end without a trace, as upstream; those that are being scraped

@@ -1,5 +1,7 @@
 //! From what discovery says to targets: defaults, relabelling, checks, URL, identity (prometheus: scrape/target.go).
 
+mod offset;
+
 use crate::scrape::page::labels::{NOT_UTF8, marked};
 
 use crate::config::ScrapeConfig;
@@ -43,7 +45,7 @@ impl Target {
     /// The time from `now` (nanoseconds since the Unix epoch) to the next slot. Slots depend on the wall clock and the identity
     /// only, so a target keeps its phase over restarts; `seed` gives each instance of the program another phase.
     pub fn offset(&self, seed: u64, now_ns: i64) -> Duration {
-        offset(self.interval, self.hash ^ seed, now_ns)
+        offset::offset(self.interval, self.hash ^ seed, now_ns)
     }
 
     /// Why the URL can't be requested, if so, in Go's words: then every scrape fails.
@@ -51,20 +53,6 @@ impl Target {
         let problem = Url::parse(&self.url).err()?;
         Some(format!("parse {:?}: {}", self.url, problem.in_full()))
     }
-}
-
-fn offset(interval: Duration, hash: u64, now_ns: i64) -> Duration {
-    let interval = u64::try_from(interval.as_nanos())
-        .unwrap_or(u64::MAX)
-        .max(1);
-    let into = i128::from(now_ns).rem_euclid(i128::from(interval));
-    let base = interval - u64::try_from(into).unwrap_or(0);
-    let next = base.saturating_add(hash % interval);
-    Duration::from_nanos(if next > interval {
-        next - interval
-    } else {
-        next
-    })
 }
 
 /// A target that can't be built; its neighbours are unharmed.
@@ -127,7 +115,7 @@ fn targets_from_group(
         };
         let most = TARGET_STEPS.min(*steps).max(FAIR_STEPS);
         let mut work = Work::of(bounds, most);
-        let populated = populate(config, &discovered, builder, &mut work);
+        let populated = populate(config, &discovered, builder, &mut work, interner);
         *steps = steps.saturating_sub(most - work.left());
         match populated {
             // Without a public label there is nothing to tell its series from others: dropped, too.
@@ -225,6 +213,8 @@ const META: &str = "__meta_";
 /// What the labels of one target say about its scrapes.
 struct Settings {
     keep: Keep,
+    /// As it was before relabelling.
+    discovered_scheme: Text,
     interval: Duration,
     timeout: Duration,
     native_histograms: bool,
@@ -238,10 +228,12 @@ fn populate(
     discovered: &Discovered,
     labels: &mut LabelsBuilder,
     work: &mut Work<'_>,
+    interner: &mut Interner,
 ) -> Result<Settings, String> {
     labels.clear();
     let mut not_utf8 = false;
-    for (name, value) in discovered_labels(config, discovered).iter() {
+    let discovered = discovered_labels(config, discovered);
+    for (name, value) in discovered.iter() {
         work.check_value(name.len().max(value.len()))
             .map_err(|why| why.to_string())?;
         match std::str::from_utf8(value) {
@@ -255,8 +247,10 @@ fn populate(
     work.check_labels(labels.size())
         .map_err(|why| why.to_string())?;
     let keep = config.target_rules.apply(labels, work);
+    let scheme = String::from_utf8_lossy(discovered.get(SCHEME).unwrap_or_default());
     let mut settings = Settings {
         keep: keep.map_err(|stopped| stopped.to_string())?,
+        discovered_scheme: interner.intern(&scheme),
         interval: config.interval,
         timeout: config.timeout,
         native_histograms: config.native_histograms,
@@ -374,8 +368,6 @@ fn build(
     labels.reset(&all);
     labels.retain(|name, _| name.starts_with("__"));
     let internal = labels.build(interner);
-    let seen = discovered_labels(config, &discovered);
-    let scheme = String::from_utf8_lossy(seen.get(SCHEME).unwrap_or_default());
     Target {
         hash,
         identity: Arc::new(Identity {
@@ -383,7 +375,7 @@ fn build(
             labels: public,
             internal,
             discovered,
-            discovered_scheme: interner.intern(&scheme),
+            discovered_scheme: Arc::clone(&settings.discovered_scheme),
         }),
         url: url.into(),
         interval: settings.interval,
@@ -416,24 +408,4 @@ fn target_url(config: &ScrapeConfig, labels: &LabelsBuilder) -> String {
     let query = url::encode_query(pairs);
     let part = |name| labels.get(name).unwrap_or_default();
     Url::from_parts(part(SCHEME), part(ADDRESS), part(PATH), &query).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The vectors were computed by upstream's own code.
-    #[test]
-    fn offsets_depend_on_clock_and_identity_only() {
-        let now = 1_700_000_000_123_456_789;
-        let hash = 14_210_870_569_220_447_469;
-        for (seconds, seed, want) in [
-            (30, 0, 29_096_990_680),
-            (30, 12345, 29_096_994_751),
-            (60, 0, 29_096_990_680),
-        ] {
-            let next = offset(Duration::from_secs(seconds), hash ^ seed, now);
-            assert_eq!(next, Duration::from_nanos(want), "{seconds} s, seed {seed}");
-        }
-    }
 }

@@ -3,15 +3,15 @@
 
 use super::assets::{Asset, AssetId, Assets};
 use super::context::Context;
-use super::generate::{additional, head, job};
+use super::generate::{additional, head, job, sharding};
 use super::lookup::{Cache, Loaded, Loader, TlsAsset};
 use super::monitor::Stored;
 use super::select::{self, Choices};
 use super::settings::{Settings, Workload};
 use super::snapshot::{Namespace, Snapshot};
-use super::{
-    AssetKind, Cause, Error, Fragment, Generated, Kind, Owner, Rejection, TLS_ASSETS_DIR, validate,
-};
+use super::types::{Cause, Error, Kind, Owner, Rejection};
+use super::{AssetKind, Fragment, Generated, TLS_ASSETS_DIR, checks, validate};
+use crate::model::quote::quoted;
 use crate::monitoring::KeySelector;
 use crate::wire::yaml::emit::Tree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,9 +143,9 @@ impl Generator {
         // Settings that cannot be honoured are found before anything is done for the monitors.
         let cx = Context::new(settings)?;
         let mut own = Loader::new(assets, &settings.namespace);
-        cx.load(&mut own)?;
+        load(&cx, &mut own)?;
         let own = own.loaded;
-        let sharding = cx.sharding();
+        let sharding = sharding::rules(&cx);
         let additional = additional::jobs(&cx, assets, &sharding)?;
 
         self.take_in(snapshot, settings)?;
@@ -370,6 +370,41 @@ impl Generator {
         }
         generated
     }
+}
+
+/// Loads the references of the settings themselves, which lie in their own namespace.
+fn load(cx: &Context<'_>, loader: &mut Loader<'_>) -> Result<(), Error> {
+    if let Some(server) = &cx.spec.apiserver_config {
+        let mut load = || {
+            if let Some(auth) = &server.basic_auth {
+                loader.basic_auth(auth)?;
+            }
+            if let Some(authorization) = &server.authorization {
+                if authorization.credentials.is_some() {
+                    checks::check_class_authorization(authorization)?;
+                }
+                loader.authorization(authorization)?;
+            }
+            if let Some(tls) = &server.tls_config {
+                checks::check_tls(tls)?;
+                loader.tls(tls)?;
+            }
+            loader.proxy(&server.proxy)
+        };
+        load().map_err(|error| Error::new(format!("apiserver config: {error}")))?;
+    }
+    for class in &cx.spec.scrape_classes {
+        if let Some(tls) = &class.tls_config {
+            loader.tls(tls).map_err(|error| {
+                let name = &class.name;
+                Error::new(format!(
+                    "failed to process scrape classes: scrape class {name}: {error}",
+                    name = quoted(name)
+                ))
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// A monitor that is good and whose jobs are not written yet.

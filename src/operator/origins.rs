@@ -1,11 +1,11 @@
 //! Where what stands in a job comes from: which of the credentials a monitor's Secrets hold, which files a scrape class names.
 
-use super::Owner;
 use super::assets::{AssetId, AssetKind};
 use super::generator::{Entry, Generator};
 use super::lookup::selected;
 use super::monitor::Endpoint;
 use super::spec::ScrapeClass;
+use super::types::Owner;
 use crate::monitoring::{KeySelector, Proxy, Tls};
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! What the stores hold, seen at one moment.
 
 use super::monitor::{Held, joined_order};
-use super::{Cause, Kind, Rejection};
+use super::types::{Cause, Kind, Rejection};
 use crate::kube::manifest::Object;
 use crate::kube::types::kind;
 use crate::kube::types::meta::ObjectMeta;

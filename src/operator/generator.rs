@@ -9,7 +9,7 @@ use super::monitor::Stored;
 use super::select::{self, Choices};
 use super::settings::{Settings, Workload};
 use super::snapshot::{Namespace, Snapshot};
-use super::types::{Cause, Error, Kind, Owner, Rejection};
+use super::types::{Cause, Error, Kind, MonitorId, Owner, Rejection};
 use super::{AssetKind, Fragment, Generated, TLS_ASSETS_DIR, checks, validate};
 use crate::model::quote::quoted;
 use crate::monitoring::KeySelector;
@@ -100,9 +100,7 @@ impl Entry {
         let reason = verdict.as_ref().err()?;
         let metadata = self.monitor.metadata();
         Some(Rejection {
-            kind: self.monitor.kind(),
-            namespace: metadata.namespace.clone(),
-            name: metadata.name.clone(),
+            monitor: MonitorId::new(self.monitor.kind(), &metadata.namespace, &metadata.name),
             cause: if loaded.missing {
                 Cause::Asset
             } else {
@@ -294,16 +292,14 @@ impl Generator {
         let limit = cx.settings.max_monitor_bytes;
         let entries = self.entries.iter().filter(|entry| needs_jobs(entry, cx));
         let written = entries.map(|entry| {
-            let (kind, monitor) = (entry.monitor.kind(), entry.monitor.view());
-            let (namespace, name) = (Arc::from(monitor.namespace), Arc::from(monitor.name));
+            let monitor = entry.monitor.view();
+            let id = MonitorId::new(monitor.kind, monitor.namespace, monitor.name);
             let (count, mut size) = (monitor.endpoints.len(), 0);
             let endpoints = monitor.endpoints.iter().enumerate();
             let jobs = endpoints.map(|(i, endpoint)| {
                 let job = job::job(cx, cache, &monitor, i, endpoint, sharding);
                 let owner = Owner::Monitor {
-                    kind,
-                    namespace: Arc::clone(&namespace),
-                    name: Arc::clone(&name),
+                    monitor: id.clone(),
                     endpoint: i,
                 };
                 size += job.yaml.len();

@@ -35,7 +35,7 @@ pub use origins::{Credential, NamedFile, Origin};
 pub use settings::{Features, MAX_MONITOR_BYTES, Placeholders, Settings, Workload};
 pub use snapshot::{Namespace, Snapshot};
 pub use spec::Spec;
-pub use types::{Cause, Error, Kind, Owner, Rejection};
+pub use types::{Cause, Error, Kind, MonitorId, Owner, Rejection};
 pub use version::Version;
 
 use std::collections::BTreeMap;

@@ -133,20 +133,14 @@ impl Generator {
 
     /// The monitor of a job, and which of its endpoints it is.
     fn entry(&self, owner: &Owner) -> Option<(&Entry, usize)> {
-        let Owner::Monitor {
-            kind,
-            namespace,
-            name,
-            endpoint,
-        } = owner
-        else {
+        let Owner::Monitor { monitor, endpoint } = owner else {
             return None;
         };
         let is_owner = |entry: &&Entry| {
             let metadata = entry.monitor.metadata();
-            entry.monitor.kind() == *kind
-                && metadata.namespace == **namespace
-                && metadata.name == **name
+            entry.monitor.kind() == monitor.kind
+                && metadata.namespace == *monitor.namespace
+                && metadata.name == *monitor.name
         };
         let entry = self.entries.iter().find(is_owner)?;
         Some((entry, *endpoint))

@@ -21,17 +21,46 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Names a monitor.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MonitorId {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+impl MonitorId {
+    /// The name of a monitor.
+    pub fn new(kind: Kind, namespace: &str, name: &str) -> Self {
+        Self {
+            kind,
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+impl fmt::Display for MonitorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            namespace,
+            name,
+        } = self;
+        write!(f, "{kind} {namespace}/{name}")
+    }
+}
+
 /// Whose job a fragment is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Owner {
     /// A monitor's endpoint.
     Monitor {
-        /// Kind of the monitor.
-        kind: Kind,
-        /// Its namespace.
-        namespace: Arc<str>,
-        /// Its name.
-        name: Arc<str>,
+        /// Which monitor.
+        monitor: MonitorId,
         /// Index in its list of endpoints.
         endpoint: usize,
     },
@@ -45,12 +74,7 @@ pub enum Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Monitor {
-                kind,
-                namespace,
-                name,
-                endpoint,
-            } => write!(f, "{kind} {namespace}/{name} endpoint {endpoint}"),
+            Self::Monitor { monitor, endpoint } => write!(f, "{monitor} endpoint {endpoint}"),
             Self::Additional { index } => write!(f, "additionalScrapeConfigs[{index}]"),
         }
     }
@@ -59,12 +83,8 @@ impl fmt::Display for Owner {
 /// A monitor that contributes no job, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Kind of the object.
-    pub kind: Kind,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
+    /// Which.
+    pub monitor: MonitorId,
     /// What sort of mistake it is.
     pub cause: Cause,
     /// Field and reason, in upstream's words.
@@ -101,14 +121,7 @@ impl Cause {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            kind,
-            namespace,
-            name,
-            reason,
-            ..
-        } = self;
-        write!(f, "{kind} {namespace}/{name}: {reason}")
+        write!(f, "{}: {}", self.monitor, self.reason)
     }
 }
 

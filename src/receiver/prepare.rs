@@ -2,9 +2,9 @@
 //! nothing of what runs is touched. What fails here stays with the monitor it concerns (manual::decisions, 2).
 
 use super::assets::AssetCache;
-use super::build::{Built, Job, Jobs, Known, rejection};
+use super::build::{Built, Job, Jobs, Known, MonitorJobs, rejection};
 use super::inherit::{Inherited, Nothing};
-use super::last_good::{LastGood, MonitorJobs};
+use super::last_good::LastGood;
 use super::monitors::Monitors;
 use super::parts::{for_run, shard, shard_problem};
 use super::settings::{Environment, Settings};
@@ -248,11 +248,11 @@ impl Preparer {
         let mut round = self.memory.last_good.round(self.clock.now(), max_age);
         let bad = std::mem::take(&mut next.bad).into_iter();
         let rejected = bad.map(|rejection| {
-            let version = round.bad(&rejection, |id| known.was_good(id));
+            let version = round.bad(&rejection.monitor, |id| known.was_good(id));
             let last_good_since =
                 version.and_then(|(jobs, since)| next.jobs.add(&jobs).is_ok().then_some(since));
             let monitors = self.watched.as_ref().map(|(_, monitors)| monitors);
-            let uid = monitors.map(|monitors| monitors.uid(&rejection));
+            let uid = monitors.map(|monitors| monitors.uid(&rejection.monitor));
             Rejected {
                 rejection,
                 last_good_since,

@@ -315,7 +315,6 @@ const KNOWN_CIRCLES: &[&str] = &[
     "http/auth http/client http/oauth2 http/transport",
     "http/connection http/resolve",
     "kube/folder kube/informers kube/reflector",
-    "receiver/build receiver/last_good",
     "receiver/events receiver/inherit receiver/parts receiver/prepare receiver/settings receiver/start receiver/status receiver/supervisor receiver/telemetry",
     "scrape/handover scrape/manager scrape/pool scrape/worker",
     "textparse/openmetrics textparse/start_time",

@@ -108,7 +108,7 @@ pub fn judge(case: &Path) -> Result<(), String> {
     let rejected: BTreeSet<String> = generated
         .rejected
         .iter()
-        .map(|r| format!("{} {}/{}", r.kind, r.namespace, r.name))
+        .map(|r| r.monitor.to_string())
         .collect();
     let want = stored("rejected.txt").unwrap();
     let want: BTreeSet<String> = want

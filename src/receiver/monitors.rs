@@ -3,7 +3,7 @@
 use crate::kube::informers::{Health, Informers, SubscribeError, Subscription};
 use crate::kube::store::{Change, Changes, Trouble};
 use crate::kube::types::kind::Kind;
-use crate::kube::types::object::{Key, Monitor, Object};
+use crate::kube::types::object::{Key, Object};
 use crate::monitoring::{self, Definitions, PodMonitor, ServiceMonitor};
 use crate::operator::{self, Cause, MonitorId, Namespace, Rejection, Snapshot};
 use crossbeam_channel::Sender;
@@ -229,16 +229,16 @@ fn decode(object: &Object, definitions: Option<&Definitions>) -> Option<Decoded>
     let Object::Monitor(monitor) = object else {
         return None;
     };
-    let Monitor {
-        kind,
-        metadata,
-        spec,
-    } = (**monitor).clone();
-    let checked = definitions.map_or(Ok(()), |d| d.check(kind, &metadata, &spec));
-    let kind = monitor_kind(kind)?;
+    let kind = monitor_kind(monitor.kind)?;
+    let metadata = monitor.metadata.clone();
     let id = MonitorId::new(kind, &metadata.namespace, &metadata.name);
     let unreadable = |reason| format!("spec.{reason}");
-    let decoded = checked.and_then(|()| match kind {
+    let spec = monitor.spec().map_err(|error| error.to_string());
+    let checked = spec.and_then(|spec| {
+        definitions.map_or(Ok(()), |d| d.check(monitor.kind, &metadata, &spec))?;
+        Ok(spec)
+    });
+    let decoded = checked.and_then(|spec| match kind {
         operator::Kind::ServiceMonitor => monitoring::decode(spec)
             .map(|spec| Decoded::Service(Arc::new(ServiceMonitor { metadata, spec })))
             .map_err(unreadable),

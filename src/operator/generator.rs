@@ -111,33 +111,33 @@ impl Entry {
     }
 }
 
-impl Generator {
+/// One generation: the monitors there are have been taken in.
+#[derive(Debug)]
+pub struct Round<'a> {
+    generator: &'a mut Generator,
+    snapshot: &'a Snapshot,
+    settings: &'a Settings,
+}
+
+impl Round<'_> {
     /// The Secrets and ConfigMaps that the selected monitors and the settings name, whether they exist or not.
-    ///
-    /// # Errors
-    /// A broken selector in the settings.
-    pub fn references(
-        &mut self,
-        snapshot: &Snapshot,
-        settings: &Settings,
-    ) -> Result<BTreeSet<AssetId>, Error> {
-        self.take_in(snapshot, settings)?;
-        let mut ids = select::of_settings(settings);
-        let of_monitors = self.entries.iter().flat_map(|entry| &entry.references);
-        ids.extend(of_monitors.cloned());
-        Ok(ids)
+    pub fn references(&self) -> BTreeSet<AssetId> {
+        let mut ids = select::of_settings(self.settings);
+        let entries = self.generator.entries.iter();
+        ids.extend(entries.flat_map(|entry| &entry.references).cloned());
+        ids
     }
 
     /// Generates the configuration.
     ///
     /// # Errors
-    /// The settings cannot be honoured: unknown version, broken selector or scrape class, missing secret of the settings.
-    pub fn generate(
-        &mut self,
-        snapshot: &Snapshot,
-        assets: &Assets,
-        settings: &Settings,
-    ) -> Result<Generated, Error> {
+    /// The settings cannot be honoured: unknown version, broken scrape class, missing secret of the settings.
+    pub fn generate(self, assets: &Assets) -> Result<Generated, Error> {
+        let Self {
+            generator,
+            snapshot,
+            settings,
+        } = self;
         // Settings that cannot be honoured are found before anything is done for the monitors.
         let cx = Context::new(settings)?;
         let mut own = Loader::new(assets, &settings.namespace);
@@ -146,16 +146,15 @@ impl Generator {
         let sharding = sharding::rules(&cx);
         let additional = additional::jobs(&cx, assets, &sharding)?;
 
-        self.take_in(snapshot, settings)?;
-        self.validate(&cx, assets);
-        self.forget_if_foreign_references_changed(&cx, assets, &own);
-        let loaded = self.loaded().chain([&own]);
+        generator.validate(&cx, assets);
+        generator.forget_if_foreign_references_changed(&cx, assets, &own);
+        let loaded = generator.loaded().chain([&own]);
         let loaded = loaded.flat_map(|loaded| &loaded.asked).map(|(id, _)| id);
         let cache = Cache::new(assets, loaded.collect());
-        let written = self.write_jobs(&cx, &cache, &sharding);
-        let additional = self.additional(additional, &cache, &own);
+        let written = generator.write_jobs(&cx, &cache, &sharding);
+        let additional = generator.additional(additional, &cache, &own);
         drop(cache);
-        let without = self.entries.iter_mut().filter(|e| needs_jobs(e, &cx));
+        let without = generator.entries.iter_mut().filter(|e| needs_jobs(e, &cx));
         for (entry, written) in without.zip(written) {
             match (written, &mut entry.checked) {
                 (Ok(jobs), _) => entry.jobs = Some(jobs),
@@ -163,10 +162,29 @@ impl Generator {
                 (Err(_), None) => {}
             }
         }
-        let mut generated = self.assemble(&cx, additional);
+        let mut generated = generator.assemble(&cx, additional);
         // Their labels are not known, so no selector is asked.
         generated.rejected.extend_from_slice(&snapshot.unreadable);
         Ok(generated)
+    }
+}
+
+impl Generator {
+    /// Takes in the monitors there are.
+    ///
+    /// # Errors
+    /// A broken selector in the settings.
+    pub fn begin<'a>(
+        &'a mut self,
+        snapshot: &'a Snapshot,
+        settings: &'a Settings,
+    ) -> Result<Round<'a>, Error> {
+        self.take_in(snapshot, settings)?;
+        Ok(Round {
+            generator: self,
+            snapshot,
+            settings,
+        })
     }
 
     /// Brings the entries in line with the monitors there are; those of monitors that have not changed stay.

@@ -1,7 +1,7 @@
 //! What prometheus-operator does with monitors: select, validate, resolve assets, generate the configuration text. Pure.
 //!
-//! Two steps: [`Generator::references`] names the Secrets and ConfigMaps that are needed; with their content,
-//! [`Generator::generate`] turns monitors into text. Each endpoint of each monitor becomes one [`Fragment`], generated again only when something
+//! Two steps: [`Round::references`] names the Secrets and ConfigMaps that are needed; with their content,
+//! [`Round::generate`] turns monitors into text. Each endpoint of each monitor becomes one [`Fragment`], generated again only when something
 //! it depends on has changed; [`Generated::document`] puts the fragments together to what upstream would write.
 //!
 //! Upstream: `pkg/prometheus/{promcfg,resource_selector,store}.go`, `pkg/assets`. Where it errs, so do we if the text
@@ -30,7 +30,7 @@ mod version;
 
 pub use assets::{Asset, AssetId, AssetKind, Assets};
 pub use carried_over::NotCarriedOver;
-pub use generator::Generator;
+pub use generator::{Generator, Round};
 pub use origins::{Credential, NamedFile, Origin};
 pub use settings::{Features, MAX_MONITOR_BYTES, Placeholders, Settings, Workload};
 pub use snapshot::{Namespace, Snapshot};
@@ -124,11 +124,13 @@ impl Generated {
 /// Generates once, without memory.
 ///
 /// # Errors
-/// As [`Generator::generate`].
+/// As [`Generator::begin`] and [`Round::generate`].
 pub fn generate(
     snapshot: &Snapshot,
     assets: &Assets,
     settings: &Settings,
 ) -> Result<Generated, Error> {
-    Generator::default().generate(snapshot, assets, settings)
+    Generator::default()
+        .begin(snapshot, settings)?
+        .generate(assets)
 }

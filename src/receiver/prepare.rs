@@ -16,7 +16,7 @@ use crate::http::client::{Client, Surroundings};
 use crate::http::config::TlsVersion;
 use crate::kube::informers::Informers;
 use crate::model::labels::{Labels, Text};
-use crate::operator::{self, Assets, Fragment, Generated, Generator, Owner, Rejection, Snapshot};
+use crate::operator::{self, Fragment, Generated, Generator, Owner, Rejection, Snapshot};
 use crate::rt::clock::Clock;
 use crate::rt::files::{Disk, Files, LARGE, MemoryFiles};
 use crate::rt::stop::Stopped;
@@ -393,8 +393,7 @@ impl Preparer {
             ..settings.clone()
         };
         let nothing = Snapshot::default();
-        let (mut snapshot, mut assets) = (&nothing, Assets::default());
-        let generator = &mut self.memory.generator;
+        let (mut snapshot, mut api) = (&nothing, None);
         if let Some((informers, monitors)) = &mut self.watched {
             monitors
                 .serve(informers, settings)
@@ -408,13 +407,17 @@ impl Preparer {
             }
             monitors.wait_no_longer();
             snapshot = monitors.snapshot(&settings.namespace);
-            let wanted = generator.references(snapshot, settings);
-            let wanted = wanted.map_err(|error| Failure::Refused(error.to_string()))?;
-            let (now, max_age) = (self.clock.now(), self.settings.asset_refresh);
-            assets = self.memory.assets.fetch(wanted, informers, now, max_age);
+            api = Some(&*informers);
         }
-        let generated = generator.generate(snapshot, &assets, settings);
-        generated.map_err(|error| Failure::Refused(error.to_string()))
+        let refused = |error: operator::Error| Failure::Refused(error.to_string());
+        let round = self.memory.generator.begin(snapshot, settings);
+        let round = round.map_err(refused)?;
+        let assets = api.map(|api| {
+            let (now, max_age) = (self.clock.now(), self.settings.asset_refresh);
+            let cache = &mut self.memory.assets;
+            cache.fetch(round.references(), api, now, max_age)
+        });
+        round.generate(&assets.unwrap_or_default()).map_err(refused)
     }
 
     /// The frame, the same as before if its text is.

@@ -1,4 +1,4 @@
-//! The rules that divide targets among shards (prometheus-operator: pkg/prometheus/promcfg.go, generateAddressShardingRelabelingRules and others).
+//! The rules that divide targets among shards (prometheus-operator: pkg/prometheus/promcfg.go).
 
 use super::super::context::{Context, labels};
 use crate::wire::yaml::emit::{Tree, map};

@@ -3,15 +3,15 @@
 
 use super::assets::{Asset, AssetId, Assets};
 use super::context::Context;
-use super::generate::{additional, head, job};
+use super::generate::{additional, head, job, sharding};
 use super::lookup::{Cache, Loaded, Loader, TlsAsset};
 use super::monitor::Stored;
 use super::select::{self, Choices};
 use super::settings::{Settings, Workload};
 use super::snapshot::{Namespace, Snapshot};
-use super::{
-    AssetKind, Cause, Error, Fragment, Generated, Kind, Owner, Rejection, TLS_ASSETS_DIR, validate,
-};
+use super::types::{Cause, Error, Kind, MonitorId, Owner, Rejection};
+use super::{AssetKind, Fragment, Generated, TLS_ASSETS_DIR, checks, validate};
+use crate::model::quote::quoted;
 use crate::monitoring::KeySelector;
 use crate::wire::yaml::emit::Tree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,9 +100,7 @@ impl Entry {
         let reason = verdict.as_ref().err()?;
         let metadata = self.monitor.metadata();
         Some(Rejection {
-            kind: self.monitor.kind(),
-            namespace: metadata.namespace.clone(),
-            name: metadata.name.clone(),
+            monitor: MonitorId::new(self.monitor.kind(), &metadata.namespace, &metadata.name),
             cause: if loaded.missing {
                 Cause::Asset
             } else {
@@ -113,51 +111,50 @@ impl Entry {
     }
 }
 
-impl Generator {
+/// One generation: the monitors there are have been taken in.
+#[derive(Debug)]
+pub struct Round<'a> {
+    generator: &'a mut Generator,
+    snapshot: &'a Snapshot,
+    settings: &'a Settings,
+}
+
+impl Round<'_> {
     /// The Secrets and ConfigMaps that the selected monitors and the settings name, whether they exist or not.
-    ///
-    /// # Errors
-    /// A broken selector in the settings.
-    pub fn references(
-        &mut self,
-        snapshot: &Snapshot,
-        settings: &Settings,
-    ) -> Result<BTreeSet<AssetId>, Error> {
-        self.take_in(snapshot, settings)?;
-        let mut ids = select::of_settings(settings);
-        let of_monitors = self.entries.iter().flat_map(|entry| &entry.references);
-        ids.extend(of_monitors.cloned());
-        Ok(ids)
+    pub fn references(&self) -> BTreeSet<AssetId> {
+        let mut ids = select::of_settings(self.settings);
+        let entries = self.generator.entries.iter();
+        ids.extend(entries.flat_map(|entry| &entry.references).cloned());
+        ids
     }
 
     /// Generates the configuration.
     ///
     /// # Errors
-    /// The settings cannot be honoured: unknown version, broken selector or scrape class, missing secret of the settings.
-    pub fn generate(
-        &mut self,
-        snapshot: &Snapshot,
-        assets: &Assets,
-        settings: &Settings,
-    ) -> Result<Generated, Error> {
+    /// The settings cannot be honoured: unknown version, broken scrape class, missing secret of the settings.
+    pub fn generate(self, assets: &Assets) -> Result<Generated, Error> {
+        let Self {
+            generator,
+            snapshot,
+            settings,
+        } = self;
         // Settings that cannot be honoured are found before anything is done for the monitors.
         let cx = Context::new(settings)?;
         let mut own = Loader::new(assets, &settings.namespace);
-        cx.load(&mut own)?;
+        load(&cx, &mut own)?;
         let own = own.loaded;
-        let sharding = cx.sharding();
+        let sharding = sharding::rules(&cx);
         let additional = additional::jobs(&cx, assets, &sharding)?;
 
-        self.take_in(snapshot, settings)?;
-        self.validate(&cx, assets);
-        self.forget_if_foreign_references_changed(&cx, assets, &own);
-        let loaded = self.loaded().chain([&own]);
+        generator.validate(&cx, assets);
+        generator.forget_if_foreign_references_changed(&cx, assets, &own);
+        let loaded = generator.loaded().chain([&own]);
         let loaded = loaded.flat_map(|loaded| &loaded.asked).map(|(id, _)| id);
         let cache = Cache::new(assets, loaded.collect());
-        let written = self.write_jobs(&cx, &cache, &sharding);
-        let additional = self.additional(additional, &cache, &own);
+        let written = generator.write_jobs(&cx, &cache, &sharding);
+        let additional = generator.additional(additional, &cache, &own);
         drop(cache);
-        let without = self.entries.iter_mut().filter(|e| needs_jobs(e, &cx));
+        let without = generator.entries.iter_mut().filter(|e| needs_jobs(e, &cx));
         for (entry, written) in without.zip(written) {
             match (written, &mut entry.checked) {
                 (Ok(jobs), _) => entry.jobs = Some(jobs),
@@ -165,10 +162,29 @@ impl Generator {
                 (Err(_), None) => {}
             }
         }
-        let mut generated = self.assemble(&cx, additional);
+        let mut generated = generator.assemble(&cx, additional);
         // Their labels are not known, so no selector is asked.
         generated.rejected.extend_from_slice(&snapshot.unreadable);
         Ok(generated)
+    }
+}
+
+impl Generator {
+    /// Takes in the monitors there are.
+    ///
+    /// # Errors
+    /// A broken selector in the settings.
+    pub fn begin<'a>(
+        &'a mut self,
+        snapshot: &'a Snapshot,
+        settings: &'a Settings,
+    ) -> Result<Round<'a>, Error> {
+        self.take_in(snapshot, settings)?;
+        Ok(Round {
+            generator: self,
+            snapshot,
+            settings,
+        })
     }
 
     /// Brings the entries in line with the monitors there are; those of monitors that have not changed stay.
@@ -294,16 +310,14 @@ impl Generator {
         let limit = cx.settings.max_monitor_bytes;
         let entries = self.entries.iter().filter(|entry| needs_jobs(entry, cx));
         let written = entries.map(|entry| {
-            let (kind, monitor) = (entry.monitor.kind(), entry.monitor.view());
-            let (namespace, name) = (Arc::from(monitor.namespace), Arc::from(monitor.name));
+            let monitor = entry.monitor.view();
+            let id = MonitorId::new(monitor.kind, monitor.namespace, monitor.name);
             let (count, mut size) = (monitor.endpoints.len(), 0);
             let endpoints = monitor.endpoints.iter().enumerate();
             let jobs = endpoints.map(|(i, endpoint)| {
                 let job = job::job(cx, cache, &monitor, i, endpoint, sharding);
                 let owner = Owner::Monitor {
-                    kind,
-                    namespace: Arc::clone(&namespace),
-                    name: Arc::clone(&name),
+                    monitor: id.clone(),
                     endpoint: i,
                 };
                 size += job.yaml.len();
@@ -370,6 +384,41 @@ impl Generator {
         }
         generated
     }
+}
+
+/// Loads the references of the settings themselves, which lie in their own namespace.
+fn load(cx: &Context<'_>, loader: &mut Loader<'_>) -> Result<(), Error> {
+    if let Some(server) = &cx.spec.apiserver_config {
+        let mut load = || {
+            if let Some(auth) = &server.basic_auth {
+                loader.basic_auth(auth)?;
+            }
+            if let Some(authorization) = &server.authorization {
+                if authorization.credentials.is_some() {
+                    checks::check_class_authorization(authorization)?;
+                }
+                loader.authorization(authorization)?;
+            }
+            if let Some(tls) = &server.tls_config {
+                checks::check_tls(tls)?;
+                loader.tls(tls)?;
+            }
+            loader.proxy(&server.proxy)
+        };
+        load().map_err(|error| Error::new(format!("apiserver config: {error}")))?;
+    }
+    for class in &cx.spec.scrape_classes {
+        if let Some(tls) = &class.tls_config {
+            loader.tls(tls).map_err(|error| {
+                let name = &class.name;
+                Error::new(format!(
+                    "failed to process scrape classes: scrape class {name}: {error}",
+                    name = quoted(name)
+                ))
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// A monitor that is good and whose jobs are not written yet.

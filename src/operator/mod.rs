@@ -1,7 +1,7 @@
 //! What prometheus-operator does with monitors: select, validate, resolve assets, generate the configuration text. Pure.
 //!
-//! Two steps: [`Generator::references`] names the Secrets and ConfigMaps that are needed; with their content,
-//! [`Generator::generate`] turns monitors into text. Each endpoint of each monitor becomes one [`Fragment`], generated again only when something
+//! Two steps: [`Round::references`] names the Secrets and ConfigMaps that are needed; with their content,
+//! [`Round::generate`] turns monitors into text. Each endpoint of each monitor becomes one [`Fragment`], generated again only when something
 //! it depends on has changed; [`Generated::document`] puts the fragments together to what upstream would write.
 //!
 //! Upstream: `pkg/prometheus/{promcfg,resource_selector,store}.go`, `pkg/assets`. Where it errs, so do we if the text
@@ -9,7 +9,8 @@
 
 mod assets;
 mod carried_over;
-mod check;
+mod check_spec;
+mod checks;
 mod context;
 pub mod expand;
 mod generate;
@@ -22,78 +23,26 @@ mod select;
 mod settings;
 mod snapshot;
 mod spec;
+mod types;
 mod validate;
 mod version;
 
 pub use assets::{Asset, AssetId, AssetKind, Assets};
 pub use carried_over::NotCarriedOver;
 pub use expand::Placeholders;
-pub use generator::Generator;
+pub use generator::{Generator, Round};
 pub use origins::{Credential, NamedFile, Origin};
 pub use settings::{Features, MAX_MONITOR_BYTES, Settings, Workload};
 pub use snapshot::{Namespace, Snapshot};
 pub use spec::Spec;
+pub use types::{Cause, Error, Kind, MonitorId, Owner, Rejection};
 pub use version::Version;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 /// Folder under which jobs name the files of [`Fragment::files`].
 pub const TLS_ASSETS_DIR: &str = "/etc/prometheus/certs";
-
-/// Which kind of monitor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// `ServiceMonitor`
-    ServiceMonitor,
-    /// `PodMonitor`
-    PodMonitor,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ServiceMonitor => "ServiceMonitor",
-            Self::PodMonitor => "PodMonitor",
-        })
-    }
-}
-
-/// Whose job a fragment is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Owner {
-    /// A monitor's endpoint.
-    Monitor {
-        /// Kind of the monitor.
-        kind: Kind,
-        /// Its namespace.
-        namespace: Arc<str>,
-        /// Its name.
-        name: Arc<str>,
-        /// Index in its list of endpoints.
-        endpoint: usize,
-    },
-    /// An entry of `additionalScrapeConfigs`.
-    Additional {
-        /// Index in that list.
-        index: usize,
-    },
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Monitor {
-                kind,
-                namespace,
-                name,
-                endpoint,
-            } => write!(f, "{kind} {namespace}/{name} endpoint {endpoint}"),
-            Self::Additional { index } => write!(f, "additionalScrapeConfigs[{index}]"),
-        }
-    }
-}
 
 /// One job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,62 +72,6 @@ impl Fragment {
             files: files.into(),
             key: u128::from_be_bytes(digest.finalize().0),
         }
-    }
-}
-
-/// A monitor that contributes no job, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
-    /// Kind of the object.
-    pub kind: Kind,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// What sort of mistake it is.
-    pub cause: Cause,
-    /// Field and reason, in upstream's words.
-    pub reason: String,
-}
-
-/// Sorts of mistakes for which a monitor is rejected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
-    /// A field has the wrong type, or the object is from a file and an API server would refuse it.
-    Unreadable,
-    /// prometheus-operator does not accept it.
-    Validation,
-    /// A Secret or ConfigMap that it names, or a key in it, is missing or unusable.
-    Asset,
-    /// Prometheus would not load its job.
-    Load,
-}
-
-impl Cause {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Unreadable, Self::Validation, Self::Asset, Self::Load];
-
-    /// In one word, as metrics have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unreadable => "unreadable",
-            Self::Validation => "validation",
-            Self::Asset => "asset",
-            Self::Load => "load",
-        }
-    }
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            kind,
-            namespace,
-            name,
-            reason,
-            ..
-        } = self;
-        write!(f, "{kind} {namespace}/{name}: {reason}")
     }
 }
 
@@ -228,33 +121,16 @@ impl Generated {
     }
 }
 
-/// Nothing can be generated: the settings, not a monitor, are at fault. What ran before runs on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error(String);
-
-impl Error {
-    /// An error with this text, which names the field.
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Error {}
-
 /// Generates once, without memory.
 ///
 /// # Errors
-/// As [`Generator::generate`].
+/// As [`Generator::begin`] and [`Round::generate`].
 pub fn generate(
     snapshot: &Snapshot,
     assets: &Assets,
     settings: &Settings,
 ) -> Result<Generated, Error> {
-    Generator::default().generate(snapshot, assets, settings)
+    Generator::default()
+        .begin(snapshot, settings)?
+        .generate(assets)
 }

@@ -1,6 +1,6 @@
 //! Both kinds of monitors, seen as one: what they share stands under one name, what one of them lacks is empty.
 
-use super::Kind;
+use super::types::Kind;
 use crate::kube::types::meta::{LabelSelector, ObjectMeta};
 use crate::monitoring::{
     AttachMetadata, Authorization, BasicAuth, IntOrString, KeySelector, NamespaceSelector, OAuth2,

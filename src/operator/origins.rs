@@ -1,11 +1,11 @@
 //! Where what stands in a job comes from: which of the credentials a monitor's Secrets hold, which files a scrape class names.
 
-use super::Owner;
 use super::assets::{AssetId, AssetKind};
 use super::generator::{Entry, Generator};
 use super::lookup::selected;
 use super::monitor::Endpoint;
 use super::spec::ScrapeClass;
+use super::types::Owner;
 use crate::monitoring::{KeySelector, Proxy, Tls};
 use std::fmt;
 
@@ -133,20 +133,14 @@ impl Generator {
 
     /// The monitor of a job, and which of its endpoints it is.
     fn entry(&self, owner: &Owner) -> Option<(&Entry, usize)> {
-        let Owner::Monitor {
-            kind,
-            namespace,
-            name,
-            endpoint,
-        } = owner
-        else {
+        let Owner::Monitor { monitor, endpoint } = owner else {
             return None;
         };
         let is_owner = |entry: &&Entry| {
             let metadata = entry.monitor.metadata();
-            entry.monitor.kind() == *kind
-                && metadata.namespace == **namespace
-                && metadata.name == **name
+            entry.monitor.kind() == monitor.kind
+                && metadata.namespace == *monitor.namespace
+                && metadata.name == *monitor.name
         };
         let entry = self.entries.iter().find(is_owner)?;
         Some((entry, *endpoint))

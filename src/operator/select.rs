@@ -6,7 +6,7 @@ use super::lookup::{TlsAsset, name_problem};
 use super::monitor::{Endpoint, Monitor, Stored};
 use super::settings::Settings;
 use super::snapshot::Namespace;
-use super::{Error, Kind};
+use super::types::{Error, Kind};
 use crate::kube::selector::Selector;
 use crate::kube::types::meta::{LabelSelector, ObjectMeta};
 use crate::monitoring::{KeySelector, SecretOrConfigMap};

@@ -1,11 +1,11 @@
 //! What a `Prometheus` or `PrometheusAgent` object says about scraping. The names are those of the object's `spec`, so
 //! that a settings file, flags and an inherited object mean the same.
 
-use super::Error;
 use super::carried_over::{HONOURED, NotCarriedOver, is_honoured, not_carried_over};
-use super::check::check;
+use super::check_spec::check;
 use super::expand::Placeholders;
 use super::spec::Spec;
+use super::types::Error;
 use super::version::{self, Version};
 use crate::model::nearest::nearest;
 use crate::model::quote::quoted;

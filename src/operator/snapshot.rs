@@ -1,7 +1,7 @@
 //! What the stores hold, seen at one moment.
 
 use super::monitor::{Held, joined_order};
-use super::{Cause, Kind, Rejection};
+use super::types::{Cause, Kind, MonitorId, Rejection};
 use crate::kube::manifest::Manifest;
 use crate::kube::types::kind;
 use crate::kube::types::meta::ObjectMeta;
@@ -96,9 +96,7 @@ impl Snapshot {
 
     fn refuse(&mut self, kind: Kind, object: &Manifest, reason: &str) {
         self.unreadable.push(Rejection {
-            kind,
-            namespace: object.namespace().to_owned(),
-            name: object.name().to_owned(),
+            monitor: MonitorId::new(kind, object.namespace(), object.name()),
             cause: Cause::Unreadable,
             reason: format!("{}: {reason}", object.origin),
         });
@@ -131,14 +129,15 @@ impl Snapshot {
 
     /// Hides namespaces, and the monitors in them: all but `allowed` (if any are given), and `denied`.
     pub fn restrict(&mut self, allowed: &[String], denied: &[String]) {
-        let visible = |namespace: &String| {
-            (allowed.is_empty() || allowed.contains(namespace)) && !denied.contains(namespace)
+        let lists = |list: &[String], namespace: &str| list.iter().any(|name| name == namespace);
+        let visible = |namespace: &str| {
+            (allowed.is_empty() || lists(allowed, namespace)) && !lists(denied, namespace)
         };
         self.namespaces.retain(|n| visible(&n.name));
         self.service_monitors
             .retain(|m| visible(&m.metadata.namespace));
         self.pod_monitors.retain(|m| visible(&m.metadata.namespace));
-        self.unreadable.retain(|r| visible(&r.namespace));
+        self.unreadable.retain(|r| visible(&r.monitor.namespace));
     }
 }
 

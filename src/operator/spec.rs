@@ -1,6 +1,6 @@
 //! The fields of `spec` of a `Prometheus` or `PrometheusAgent` object that are honoured.
 
-use super::Error;
+use super::types::Error;
 use crate::kube::types::meta::LabelSelector;
 use crate::monitoring::{
     AttachMetadata, Authorization, BasicAuth, KeySelector, Proxy, Relabeling, Tls,

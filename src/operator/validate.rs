@@ -1,17 +1,17 @@
 //! Accepts or rejects one monitor. The first check that fails rejects all of it; checks run in upstream's order, and the
 //! references that are read on the way are remembered (prometheus-operator: pkg/prometheus/resource_selector.go).
 
-use super::Kind;
+use super::checks::{check_source, check_timeout, check_tls, check_tls_sources, is_basic};
 use super::context::Context;
 use super::lookup::Loader;
 use super::monitor::{Endpoint, Monitor};
 use super::relabel;
+use super::types::Kind;
 use super::version;
 use crate::kube::selector::Selector;
-use crate::model::duration;
 use crate::model::quote::quoted;
 use crate::model::url::Url;
-use crate::monitoring::{Authorization, OAuth2, Proxy, SecretOrConfigMap, Tls};
+use crate::monitoring::{Authorization, OAuth2, Proxy, Tls};
 
 /// Checks a monitor.
 ///
@@ -176,30 +176,6 @@ fn check_intervals(endpoint: &Endpoint<'_>, cx: &Context<'_>) -> Result<(), Stri
     }
 }
 
-/// `CompareScrapeTimeoutToScrapeInterval`.
-pub(super) fn check_timeout(timeout: &str, interval: &str) -> Result<(), String> {
-    let longest = duration::parse(interval).map_err(|error| {
-        format!(
-            "invalid scrapeInterval {interval}: {error}",
-            interval = quoted(interval)
-        )
-    })?;
-    let asked = duration::parse(timeout).map_err(|error| {
-        format!(
-            "invalid scrapeTimeout: {timeout}: {error}",
-            timeout = quoted(timeout)
-        )
-    })?;
-    if asked > longest {
-        return Err(format!(
-            "scrapeTimeout {timeout} greater than scrapeInterval {interval}",
-            timeout = quoted(timeout),
-            interval = quoted(interval)
-        ));
-    }
-    Ok(())
-}
-
 fn check_http(endpoint: &Endpoint<'_>, kind: Kind) -> Result<(), String> {
     let ways = [
         ("authorization", endpoint.authorization.is_some()),
@@ -241,25 +217,6 @@ fn check_authorization(authorization: &Authorization) -> Result<(), String> {
     Ok(())
 }
 
-/// A scrape class's or the API server's, which may name a file.
-pub(super) fn check_class_authorization(authorization: &Authorization) -> Result<(), String> {
-    if authorization.credentials.is_some() && !authorization.credentials_file.is_empty() {
-        return Err(
-            "authorization can not specify both \"credentials\" and \"credentialsFile\"".to_owned(),
-        );
-    }
-    if is_basic(authorization) {
-        return Err(
-            "authorization type cannot be set to \"basic\", use \"basicAuth\" instead".to_owned(),
-        );
-    }
-    Ok(())
-}
-
-fn is_basic(authorization: &Authorization) -> bool {
-    authorization.kind.trim().to_lowercase() == "basic"
-}
-
 fn check_oauth2(oauth2: &OAuth2) -> Result<(), String> {
     if oauth2.token_url.is_empty() {
         return Err("OAuth2 tokenURL must be specified".to_owned());
@@ -275,54 +232,11 @@ fn check_oauth2(oauth2: &OAuth2) -> Result<(), String> {
     check_proxy(&oauth2.proxy).map_err(|error| format!("invalid OAuth2 proxyConfig: {error}"))
 }
 
-fn check_source(source: &SecretOrConfigMap) -> Result<(), String> {
-    if source.secret.is_some() && source.config_map.is_some() {
-        return Err("cannot specify both Secret and ConfigMap".to_owned());
-    }
-    Ok(())
-}
-
-/// What both forms of TLS settings have in common.
-fn check_tls_sources(tls: &Tls) -> Result<(), String> {
-    check_source(&tls.ca).map_err(|error| format!("ca {}: {error}", tls.ca))?;
-    check_source(&tls.cert).map_err(|error| format!("cert {}: {error}", tls.cert))?;
-    match (&tls.min_version, &tls.max_version) {
-        (Some(min), Some(max)) if max < min => {
-            Err("maxVersion must more than or equal to minVersion".to_owned())
-        }
-        _ => Ok(()),
-    }
-}
-
 fn check_safe_tls(tls: &Tls) -> Result<(), String> {
     check_tls_sources(tls)?;
     match (!tls.cert.is_empty(), tls.key_secret.is_some()) {
         (true, false) => Err("client cert specified without client key".to_owned()),
         (false, true) => Err("client key specified without client cert".to_owned()),
-        _ => Ok(()),
-    }
-}
-
-/// TLS settings that may name files.
-pub(super) fn check_tls(tls: &Tls) -> Result<(), String> {
-    check_tls_sources(tls)?;
-    let twice = |file: &str, reference: &str| {
-        Err(format!("cannot specify both '{file}' and '{reference}'"))
-    };
-    if !tls.ca.is_empty() && !tls.ca_file.is_empty() {
-        return twice("caFile", "ca");
-    }
-    if !tls.cert.is_empty() && !tls.cert_file.is_empty() {
-        return twice("certFile", "cert");
-    }
-    if tls.key_secret.is_some() && !tls.key_file.is_empty() {
-        return twice("keyFile", "keySecret");
-    }
-    let has_cert = !tls.cert.is_empty() || !tls.cert_file.is_empty();
-    let has_key = tls.key_secret.is_some() || !tls.key_file.is_empty();
-    match (has_cert, has_key) {
-        (true, false) => Err("cannot specify client cert without client key".to_owned()),
-        (false, true) => Err("cannot specify client key without client cert".to_owned()),
         _ => Ok(()),
     }
 }

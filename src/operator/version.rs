@@ -1,6 +1,6 @@
 //! Prometheus versions, and from which one on each key of a configuration exists.
 
-use super::Error;
+use super::types::Error;
 use crate::model::quote::quoted;
 use std::cmp::Ordering;
 

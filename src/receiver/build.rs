@@ -1,11 +1,10 @@
 //! Jobs of a configuration, and how those that have not changed are found again: by the address of their text where whole
 //! monitors are unchanged, by its content where one endpoint of several has changed.
 
-use super::last_good::{MonitorId, MonitorJobs};
 use crate::discovery::JobDiscovery;
 use crate::model::group::TargetGroup;
 use crate::model::labels::Text;
-use crate::operator::{Cause, Fragment, Kind, Owner, Rejection};
+use crate::operator::{Cause, Fragment, MonitorId, Owner, Rejection};
 use crate::scrape;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -31,6 +30,9 @@ impl Job {
     }
 }
 
+/// The jobs of one monitor.
+pub(super) type MonitorJobs = Arc<[Arc<Job>]>;
+
 /// A monitor, or an additional job, and what became of it.
 #[derive(Debug)]
 pub(super) struct Built {
@@ -42,14 +44,9 @@ pub(super) struct Built {
 
 impl Built {
     /// The monitor, if it is one.
-    pub(super) fn monitor(&self) -> Option<(Kind, &Arc<str>, &Arc<str>)> {
+    pub(super) fn monitor(&self) -> Option<&MonitorId> {
         match &self.fragments.first()?.owner {
-            Owner::Monitor {
-                kind,
-                namespace,
-                name,
-                ..
-            } => Some((*kind, namespace, name)),
+            Owner::Monitor { monitor, .. } => Some(monitor),
             Owner::Additional { .. } => None,
         }
     }
@@ -113,9 +110,9 @@ impl<'a> Known<'a> {
     }
 
     /// The jobs of a monitor that has changed, if it was good.
-    pub(super) fn was_good(&self, (kind, namespace, name): &MonitorId) -> Option<MonitorJobs> {
-        let monitor = Some((*kind, namespace, name));
-        let found = self.middle.iter().find(|built| built.monitor() == monitor);
+    pub(super) fn was_good(&self, monitor: &MonitorId) -> Option<MonitorJobs> {
+        let mut middle = self.middle.iter();
+        let found = middle.find(|built| built.monitor() == Some(monitor));
         found?.jobs.clone()
     }
 
@@ -127,19 +124,11 @@ impl<'a> Known<'a> {
 
 /// The rejection of a monitor whose job Prometheus would refuse; `None` if the job is an additional one.
 pub(super) fn rejection(owner: &Owner, reason: &str) -> Option<Rejection> {
-    let Owner::Monitor {
-        kind,
-        namespace,
-        name,
-        endpoint,
-    } = owner
-    else {
+    let Owner::Monitor { monitor, endpoint } = owner else {
         return None;
     };
     Some(Rejection {
-        kind: *kind,
-        namespace: namespace.to_string(),
-        name: name.to_string(),
+        monitor: monitor.clone(),
         cause: Cause::Load,
         reason: format!("endpoint {endpoint}: {reason}"),
     })

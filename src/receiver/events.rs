@@ -4,6 +4,7 @@
 use super::prepare::Rejected;
 use crate::kube::Informers;
 use crate::monitoring;
+use crate::operator::MonitorId;
 use crate::rt::clock::Clock;
 use crate::rt::stop::Stopped;
 use crossbeam_channel::{Receiver, select};
@@ -44,7 +45,7 @@ impl Recorder {
                 return;
             };
             let event = self.event(&rejected, number);
-            let namespace = &rejected.rejection.namespace;
+            let namespace = &rejected.rejection.monitor.namespace;
             let result = self.informers.create_event(namespace, &event);
             let was_refused = std::mem::replace(&mut is_refused, result.is_err());
             if let (Err(error), false) = (result, was_refused) {
@@ -64,7 +65,11 @@ impl Recorder {
     /// `number` tells apart what is written within one millisecond.
     fn event(&self, rejected: &Rejected, number: i64) -> Value {
         let Rejected { rejection, uid, .. } = rejected;
-        let (namespace, name) = (&rejection.namespace, &rejection.name);
+        let MonitorId {
+            kind,
+            namespace,
+            name,
+        } = &rejection.monitor;
         let now_ms = self.clock.unix_ms();
         let key = format!("{namespace}/{name}");
         let reason = &rejection.reason;
@@ -83,7 +88,7 @@ impl Recorder {
             "action": "SelectingConfigurationResources",
             "reason": "InvalidConfiguration",
             "regarding": {
-                "apiVersion": monitoring::API_VERSION, "kind": rejection.kind.to_string(),
+                "apiVersion": monitoring::API_VERSION, "kind": kind.to_string(),
                 "namespace": namespace, "name": name, "uid": uid,
             },
             "note": note,

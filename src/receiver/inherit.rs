@@ -88,10 +88,13 @@ impl Inherited {
         let health = self.watched.health();
         let found = self.watched.get(&Key::new(namespace, name));
         if let Some(Object::Monitor(object)) = found.as_deref() {
+            let spec = object.spec().map_err(|error| {
+                Nothing::Unusable(format!("{} cannot be read: {error}", self.from))
+            })?;
             return Ok(json!({
                 "apiVersion": object.kind.api_version(), "kind": object.kind.name(),
                 "metadata": {"namespace": namespace, "name": name},
-                "spec": object.spec.clone(),
+                "spec": spec,
             }));
         }
         if !self.watched.is_synced() {

@@ -1,16 +1,10 @@
 //! The last good version of each monitor: it runs on for a while when a changed monitor turns out to be invalid.
 
-use super::build::Job;
-use crate::operator::{Kind, Rejection};
+use super::build::MonitorJobs;
+use crate::operator::MonitorId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Kind, namespace, name.
-pub(super) type MonitorId = (Kind, Arc<str>, Arc<str>);
-
-/// The jobs of one monitor.
-pub(super) type MonitorJobs = Arc<[Arc<Job>]>;
 
 /// Jobs of monitors that are bad now, as they were when they were last good.
 #[derive(Debug, Default)]
@@ -56,17 +50,12 @@ impl Round<'_> {
     /// or never was good. `was_good` finds its jobs if it was good until now.
     pub(super) fn bad(
         &mut self,
-        monitor: &Rejection,
+        monitor: &MonitorId,
         was_good: impl FnOnce(&MonitorId) -> Option<MonitorJobs>,
     ) -> Option<(MonitorJobs, Instant)> {
-        let id = (
-            monitor.kind,
-            Arc::from(monitor.namespace.as_str()),
-            Arc::from(monitor.name.as_str()),
-        );
-        let version = self.before.remove(&id).or_else(|| {
+        let version = self.before.remove(monitor).or_else(|| {
             Some(Version {
-                jobs: was_good(&id)?,
+                jobs: was_good(monitor)?,
                 bad_since: self.now,
             })
         })?;
@@ -75,7 +64,7 @@ impl Round<'_> {
             return None;
         }
         let jobs = Arc::clone(&version.jobs);
-        self.after.0.insert(id, version);
+        self.after.0.insert(monitor.clone(), version);
         Some((jobs, since))
     }
 }
@@ -83,20 +72,14 @@ impl Round<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operator::Cause;
+    use crate::operator::Kind;
     use crate::rt::clock::SystemClock;
 
     /// A monitor that is good at first and bad from the first second on: for how many seconds its version runs on.
     #[track_caller]
     fn check(max_age: u64, want: &[u64]) {
         let (start, max_age) = (SystemClock::shared().now(), Duration::from_secs(max_age));
-        let bad = Rejection {
-            kind: Kind::PodMonitor,
-            namespace: "shop".to_owned(),
-            name: "a".to_owned(),
-            cause: Cause::Load,
-            reason: String::new(),
-        };
+        let bad = MonitorId::new(Kind::PodMonitor, "shop", "a");
         let mut memory = LastGood::default();
         let first_bad = start + Duration::from_secs(1);
         let mut runs = Vec::new();

@@ -2,10 +2,10 @@
 
 use crate::kube::store::{Change, Changes, Trouble};
 use crate::kube::types::kind::Kind;
-use crate::kube::types::object::{Key, Monitor, Object};
+use crate::kube::types::object::{Key, Object};
 use crate::kube::{Informers, SubscribeError, Subscription, WatchHealth};
 use crate::monitoring::{self, Definitions, PodMonitor, ServiceMonitor};
-use crate::operator::{self, Cause, Namespace, Rejection, Snapshot};
+use crate::operator::{self, Cause, MonitorId, Namespace, Rejection, Snapshot};
 use crossbeam_channel::Sender;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -118,7 +118,7 @@ impl Monitors {
     }
 
     /// The `uid` of a monitor; empty if it is not there, or not readable.
-    pub(super) fn uid(&self, monitor: &Rejection) -> String {
+    pub(super) fn uid(&self, monitor: &MonitorId) -> String {
         let key = Key::new(&*monitor.namespace, &*monitor.name);
         let of_kind = self.monitors.iter().filter_map(|s| s.get(&key));
         of_kind
@@ -155,7 +155,7 @@ impl Monitors {
         let unreadable = undecodable.flat_map(|health| undecodable_of(&health));
         let unreadable = self.unreadable.values().cloned().chain(unreadable);
         self.snapshot.unreadable = unreadable
-            .filter(|r| self.scope.has(&r.namespace))
+            .filter(|r| self.scope.has(&r.monitor.namespace))
             .collect();
         self.complete_namespaces(own);
         &self.snapshot
@@ -211,9 +211,9 @@ impl Monitors {
 }
 
 impl Scope {
-    fn has(&self, namespace: &String) -> bool {
-        (self.allowed.is_empty() || self.allowed.contains(namespace))
-            && !self.denied.contains(namespace)
+    fn has(&self, namespace: &str) -> bool {
+        let lists = |list: &[String]| list.iter().any(|name| name == namespace);
+        (self.allowed.is_empty() || lists(&self.allowed)) && !lists(&self.denied)
     }
 }
 
@@ -229,16 +229,16 @@ fn decode(object: &Object, definitions: Option<&Definitions>) -> Option<Decoded>
     let Object::Monitor(monitor) = object else {
         return None;
     };
-    let Monitor {
-        kind,
-        metadata,
-        spec,
-    } = (**monitor).clone();
-    let checked = definitions.map_or(Ok(()), |d| d.check(kind, &metadata, &spec));
-    let kind = monitor_kind(kind)?;
-    let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
+    let kind = monitor_kind(monitor.kind)?;
+    let metadata = monitor.metadata.clone();
+    let id = MonitorId::new(kind, &metadata.namespace, &metadata.name);
     let unreadable = |reason| format!("spec.{reason}");
-    let decoded = checked.and_then(|()| match kind {
+    let spec = monitor.spec().map_err(|error| error.to_string());
+    let checked = spec.and_then(|spec| {
+        definitions.map_or(Ok(()), |d| d.check(monitor.kind, &metadata, &spec))?;
+        Ok(spec)
+    });
+    let decoded = checked.and_then(|spec| match kind {
         operator::Kind::ServiceMonitor => monitoring::decode(spec)
             .map(|spec| Decoded::Service(Arc::new(ServiceMonitor { metadata, spec })))
             .map_err(unreadable),
@@ -248,9 +248,7 @@ fn decode(object: &Object, definitions: Option<&Definitions>) -> Option<Decoded>
     });
     Some(decoded.unwrap_or_else(|reason| {
         Decoded::Unreadable(Rejection {
-            kind,
-            namespace,
-            name,
+            monitor: id,
             cause: Cause::Unreadable,
             reason,
         })
@@ -264,9 +262,7 @@ fn undecodable_of(health: &WatchHealth) -> Vec<Rejection> {
     };
     let objects = health.status.undecodable.iter();
     let rejections = objects.map(|(key, reason)| Rejection {
-        kind,
-        namespace: key.namespace.to_string(),
-        name: key.name.to_string(),
+        monitor: MonitorId::new(kind, &key.namespace, &key.name),
         cause: Cause::Unreadable,
         reason: reason.clone(),
     });

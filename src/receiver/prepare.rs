@@ -2,9 +2,9 @@
 //! nothing of what runs is touched. What fails here stays with the monitor it concerns (manual::decisions, 2).
 
 use super::assets::AssetCache;
-use super::build::{Built, Job, Jobs, Known, rejection};
+use super::build::{Built, Job, Jobs, Known, MonitorJobs, rejection};
 use super::inherit::{Inherited, Nothing};
-use super::last_good::{LastGood, MonitorJobs};
+use super::last_good::LastGood;
 use super::monitors::Monitors;
 use super::resolved::Resolved;
 use super::settings::Environment;
@@ -16,7 +16,7 @@ use crate::http::client::{Client, HttpContext};
 use crate::http::config::TlsVersion;
 use crate::kube::Informers;
 use crate::model::labels::{Labels, Text};
-use crate::operator::{self, Assets, Fragment, Generated, Generator, Owner, Rejection, Snapshot};
+use crate::operator::{self, Fragment, Generated, Generator, Owner, Rejection, Snapshot};
 use crate::rt::clock::Clock;
 use crate::rt::files::{Disk, Files, LARGE, MemoryFiles};
 use crate::rt::stop::Stopped;
@@ -248,11 +248,11 @@ impl Preparer {
         let mut round = self.memory.last_good.round(self.clock.now(), max_age);
         let bad = std::mem::take(&mut next.bad).into_iter();
         let rejected = bad.map(|rejection| {
-            let version = round.bad(&rejection, |id| known.was_good(id));
+            let version = round.bad(&rejection.monitor, |id| known.was_good(id));
             let last_good_since =
                 version.and_then(|(jobs, since)| next.jobs.add(&jobs).is_ok().then_some(since));
             let monitors = self.watched.as_ref().map(|(_, monitors)| monitors);
-            let uid = monitors.map(|monitors| monitors.uid(&rejection));
+            let uid = monitors.map(|monitors| monitors.uid(&rejection.monitor));
             Rejected {
                 rejection,
                 last_good_since,
@@ -347,8 +347,7 @@ impl Preparer {
             ..settings.clone()
         };
         let nothing = Snapshot::default();
-        let (mut snapshot, mut assets) = (&nothing, Assets::default());
-        let generator = &mut self.memory.generator;
+        let (mut snapshot, mut api) = (&nothing, None);
         if let Some((informers, monitors)) = &mut self.watched {
             monitors
                 .serve(informers, settings)
@@ -362,13 +361,17 @@ impl Preparer {
             }
             monitors.wait_no_longer();
             snapshot = monitors.snapshot(&settings.namespace);
-            let wanted = generator.references(snapshot, settings);
-            let wanted = wanted.map_err(|error| Failure::Refused(error.to_string()))?;
-            let (now, max_age) = (self.clock.now(), self.resolved.given.asset_refresh);
-            assets = self.memory.assets.fetch(wanted, informers, now, max_age);
+            api = Some(&*informers);
         }
-        let generated = generator.generate(snapshot, &assets, settings);
-        generated.map_err(|error| Failure::Refused(error.to_string()))
+        let refused = |error: operator::Error| Failure::Refused(error.to_string());
+        let round = self.memory.generator.begin(snapshot, settings);
+        let round = round.map_err(refused)?;
+        let assets = api.map(|api| {
+            let (now, max_age) = (self.clock.now(), self.resolved.given.asset_refresh);
+            let cache = &mut self.memory.assets;
+            cache.fetch(round.references(), api, now, max_age)
+        });
+        round.generate(&assets.unwrap_or_default()).map_err(refused)
     }
 
     /// The frame, the same as before if its text is.

@@ -9,7 +9,7 @@ use crate::kube::store::Trouble;
 use crate::kube::{self, Informers};
 use crate::model::group::RawLabels;
 use crate::model::labels::{Labels, Text};
-use crate::operator::Kind;
+use crate::operator::{Kind, MonitorId};
 use crate::pipeline::{ExporterStatus, Pipeline};
 use crate::rt::clock::Clock;
 use crate::scrape::cycle;
@@ -69,7 +69,7 @@ type Complaints = BTreeMap<Subject, String>;
 /// What can be bad.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Subject {
-    Monitor(Kind, String, String),
+    Monitor(MonitorId),
     Additional(String),
     Settings,
 }
@@ -177,10 +177,10 @@ fn same_jobs(a: &Loaded, b: &Loaded) -> bool {
 fn complaints(loaded: &Loaded) -> Complaints {
     let monitors = loaded.rejected.iter().map(|Rejected { rejection, last_good_since, .. }| {
         let then = if last_good_since.is_some() { "its last good version runs on" } else { "not scraped" };
-        let (kind, namespace, name) = (rejection.kind, &rejection.namespace, &rejection.name);
+        let MonitorId { kind, namespace, name } = &rejection.monitor;
         let reason = &rejection.reason;
         (
-            Subject::Monitor(kind, namespace.clone(), name.clone()),
+            Subject::Monitor(rejection.monitor.clone()),
             format!("monitor rejected, {then} kind={kind} namespace={namespace} name={name} err={reason:?}"),
         )
     });
@@ -199,16 +199,18 @@ fn complaints(loaded: &Loaded) -> Complaints {
 /// What to say when nothing is bad about a subject any more.
 fn recovery(subject: &Subject, loaded: Option<&Loaded>) -> String {
     match subject {
-        Subject::Monitor(kind, namespace, name) => {
-            let id = Some((*kind, &**namespace, &**name));
+        Subject::Monitor(id) => {
             let built = loaded.into_iter().flat_map(|loaded| loaded.monitors.iter());
-            let mut ids = built.filter_map(Built::monitor);
-            let is_there = ids.any(|(kind, ns, name)| Some((kind, &**ns, &**name)) == id);
-            let what = if is_there {
+            let what = if built.filter_map(Built::monitor).any(|built| built == id) {
                 "monitor accepted again"
             } else {
                 "a rejected monitor is gone, or selected no more"
             };
+            let MonitorId {
+                kind,
+                namespace,
+                name,
+            } = id;
             format!("{what} kind={kind} namespace={namespace} name={name}")
         }
         Subject::Additional(job) => {
@@ -443,7 +445,7 @@ impl View for Overview {
         let rejected = loaded.rejected.iter();
         let mut monitors: Vec<_> = rejected.map(|r| rejected_monitor(r, now)).collect();
         for built in loaded.monitors.iter() {
-            let (Some(jobs), Some((kind, namespace, name))) = (&built.jobs, built.monitor()) else {
+            let (Some(jobs), Some(id)) = (&built.jobs, built.monitor()) else {
                 continue;
             };
             let discovered = jobs.iter().map(|job| &job.discovery);
@@ -453,9 +455,9 @@ impl View for Overview {
             });
             let troubles: BTreeSet<String> = troubles.collect();
             monitors.push(Monitor {
-                kind: kind.to_string(),
-                namespace: namespace.to_string(),
-                name: name.to_string(),
+                kind: id.kind.to_string(),
+                namespace: id.namespace.to_string(),
+                name: id.name.to_string(),
                 state: MonitorState::Applied,
                 cause: "",
                 reason: Vec::from_iter(troubles).join("; "),
@@ -493,9 +495,9 @@ fn rejected_monitor(rejected: &Rejected, now: Instant) -> Monitor {
         ..
     } = rejected;
     Monitor {
-        kind: rejection.kind.to_string(),
-        namespace: rejection.namespace.clone(),
-        name: rejection.name.clone(),
+        kind: rejection.monitor.kind.to_string(),
+        namespace: rejection.monitor.namespace.to_string(),
+        name: rejection.monitor.name.to_string(),
         state: match last_good_since {
             Some(_) => MonitorState::LastGood,
             None => MonitorState::Rejected,

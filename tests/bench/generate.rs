@@ -36,7 +36,11 @@ fn main() {
     });
     let mut generator = Generator::default();
     let mut generate = |what| {
-        let generate = || generator.generate(&snapshot, &Assets::default(), &settings);
+        let generate = || {
+            generator
+                .begin(&snapshot, &settings)
+                .and_then(|round| round.generate(&Assets::default()))
+        };
         measured(what, generate).expect("it generates")
     };
     println!("{} monitors with jobs", generate("generating").jobs.len());

@@ -158,7 +158,9 @@ fn check_run(name: &str, input: Input, want: Run) {
     };
     let mut generator = Generator::default();
     let generated = generator
-        .generate(&input.snapshot, &input.assets, &settings)
+        .begin(&input.snapshot, &settings)
+        .unwrap()
+        .generate(&input.assets)
         .unwrap_or_else(|error| panic!("{name}: {error}"));
     let refused =
         refused_jobs(&generated, &str::to_owned).unwrap_or_else(|e| panic!("{name}: {e}"));

@@ -1,10 +1,10 @@
 //! `additionalScrapeConfigs`: read and written again by `gopkg.in/yaml.v2`, as upstream does. Quotes, comments and anchors
 //! are lost, YAML 1.1 words become booleans, merge keys vanish with what they would merge.
 
-use super::super::Error;
 use super::super::assets::{Asset, AssetId, Assets};
 use super::super::context::Context;
 use super::super::lookup::name_problem;
+use super::super::types::Error;
 use crate::model::quote::quoted;
 use crate::monitoring::KeySelector;
 use crate::wire::yaml::emit::{Pairs, Tree, item};

@@ -104,10 +104,7 @@ impl<'a> Http<'a> {
         if !oauth2.endpoint_params.is_empty() {
             let params = oauth2.endpoint_params.iter();
             let params = params.map(|(k, v)| (k.as_str(), v.as_str().into()));
-            pairs.push((
-                "endpoint_params".into(),
-                super::job::naturally_sorted(params),
-            ));
+            pairs.push(("endpoint_params".into(), super::naturally_sorted(params)));
         }
         if self.cx.has(version::OAUTH2_TLS) {
             let proxy = self.proxy(&oauth2.proxy);

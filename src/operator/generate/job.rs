@@ -1,15 +1,14 @@
 //! One job (prometheus-operator: pkg/prometheus/promcfg.go, generateServiceMonitorConfig, generatePodMonitorConfig).
 
-use super::super::Kind;
 use super::super::context::Context;
 use super::super::lookup::{Cache, TlsAsset};
 use super::super::monitor::{Endpoint, Monitor};
+use super::super::types::Kind;
 use super::super::version;
 use super::http::{Http, merged_authorization, merged_tls};
-use super::{limits, rules, sd};
+use super::{limits, naturally_sorted, rules, sd};
 use crate::monitoring::Tls;
-use crate::wire::yaml::emit::{Pairs, Tree, item, natural_order, texts};
-use std::borrow::Cow;
+use crate::wire::yaml::emit::{Pairs, Tree, item, texts};
 
 /// The text of a job, and the files it names.
 #[derive(Debug)]
@@ -268,16 +267,4 @@ impl<'a> Writer<'a> {
             monitor.convert_classic_histograms_to_nhcb,
         );
     }
-}
-
-/// A map in the order of upstream's library.
-pub(super) fn naturally_sorted<'a>(pairs: impl Iterator<Item = (&'a str, Tree<'a>)>) -> Tree<'a> {
-    let mut pairs: Vec<(&str, Tree<'a>)> = pairs.collect();
-    pairs.sort_by(|(a, _), (b, _)| natural_order(a, b));
-    let pairs = pairs.into_iter();
-    Tree::Map(
-        pairs
-            .map(|(key, value)| (Tree::Text(Cow::Borrowed(key)), value))
-            .collect(),
-    )
 }

@@ -1,11 +1,11 @@
 //! The relabeling rules of a job, in upstream's order
 //! (prometheus-operator: pkg/prometheus/promcfg.go, generateServiceMonitorConfig, generatePodMonitorConfig).
 
-use super::super::Kind;
 use super::super::context::{Context, labels};
 use super::super::monitor::{Endpoint, Monitor};
 use super::super::relabel;
 use super::super::spec::ObjectReference;
+use super::super::types::Kind;
 use crate::monitoring::IntOrString;
 use crate::wire::yaml::emit::{Tree, map};
 

@@ -1,9 +1,9 @@
 //! `kubernetes_sd_configs` of a job
 //! (prometheus-operator: pkg/prometheus/promcfg.go, generateK8SSDConfig).
 
-use super::super::Kind;
 use super::super::context::Context;
 use super::super::monitor::Monitor;
+use super::super::types::Kind;
 use super::super::version;
 use super::http::Http;
 use crate::kube::selector::Selector;

@@ -303,7 +303,9 @@ fn unusable_settings_cost_nothing_of_the_good_ones() {
 /// Reasons of rejections by the name of the monitor.
 fn rejections(loaded: &Loaded) -> BTreeMap<&str, &str> {
     let rejected = loaded.rejected.iter().map(|rejected| &rejected.rejection);
-    rejected.map(|it| (&*it.name, &*it.reason)).collect()
+    rejected
+        .map(|it| (&*it.monitor.name, &*it.reason))
+        .collect()
 }
 
 #[test]

@@ -108,7 +108,7 @@ pub fn judge(case: &Path) -> Result<(), String> {
     let rejected: BTreeSet<String> = generated
         .rejected
         .iter()
-        .map(|r| format!("{} {}/{}", r.kind, r.namespace, r.name))
+        .map(|r| r.monitor.to_string())
         .collect();
     let want = stored("rejected.txt").unwrap();
     let want: BTreeSet<String> = want
@@ -192,8 +192,10 @@ fn references_are_complete(
     config: &str,
 ) -> Result<(), String> {
     let mut needed = Assets::default();
-    let ids = Generator::default().references(snapshot, settings);
-    for id in ids.map_err(|error| error.to_string())? {
+    let mut generator = Generator::default();
+    let round = generator.begin(snapshot, settings);
+    let round = round.map_err(|error| error.to_string())?;
+    for id in round.references() {
         if let Some(asset) = assets.get(&id) {
             needed.insert(id, asset.clone());
         }

@@ -78,9 +78,13 @@ fn remembering_changes_nothing() {
         let (snapshot, assets, settings) = input(&world);
         follow(&mut kept, &snapshot);
         let fresh = operator::generate(&snapshot, &assets, &settings);
-        let remembered = of_new_objects.generate(&snapshot, &assets, &settings);
+        let remembered = of_new_objects
+            .begin(&snapshot, &settings)
+            .and_then(|round| round.generate(&assets));
         assert!(remembered == fresh, "step {step} differs");
-        let remembered = of_same_objects.generate(&kept, &assets, &settings);
+        let remembered = of_same_objects
+            .begin(&kept, &settings)
+            .and_then(|round| round.generate(&assets));
         assert!(remembered == fresh, "step {step} differs");
         if let Ok(now) = remembered {
             let written = written(&before, &now);

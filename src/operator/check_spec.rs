@@ -1,8 +1,8 @@
 //! Values of a settings file whose type alone says little. Of an object in the cluster the API server has checked them, by the
 //! patterns and enums of its definition (prometheus-operator: pkg/apis/monitoring/v1, PrometheusSpec).
 
-use super::Error;
 use super::spec::Spec;
+use super::types::Error;
 use crate::kube::selector::Selector;
 use crate::model::{duration, size};
 

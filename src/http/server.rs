@@ -3,7 +3,7 @@
 
 use super::cause;
 use crate::rt::clock::Clock;
-use crate::rt::quiet::Quiet;
+use crate::rt::quiet::{Omitted, Quiet};
 use crate::rt::thread::{Crew, STACK, catch};
 use log::{debug, error, warn};
 use parking_lot::Mutex;
@@ -315,12 +315,10 @@ fn accept(name: &str, listener: &TcpListener, shared: &Arc<Shared>) {
 impl Shared {
     fn complain<T>(&self, what: &'static str, result: &io::Result<T>) {
         if let Err(err) = result
-            && let Some(left_out) = self.quiet.due(what, self.clock.now())
+            && let Some(left_out) = self.quiet.due(what, self.clock.now()).map(Omitted)
         {
             let err = cause::io(err);
-            warn!(
-                "a request to the admin server finds no free {what} err={err:?} omitted={left_out}"
-            );
+            warn!("a request to the admin server finds no free {what} err={err:?}{left_out}");
         }
     }
 
@@ -336,9 +334,9 @@ impl Shared {
             if let Some(open) = connections.remove(&id) {
                 cut(&open.stream);
             }
-            if let Some(left_out) = self.quiet.due("room", self.clock.now()) {
+            if let Some(left_out) = self.quiet.due("room", self.clock.now()).map(Omitted) {
                 warn!(
-                    "admin server: {MAX_CONNECTIONS} connections are open, the oldest is cut for the next omitted={left_out}"
+                    "admin server: {MAX_CONNECTIONS} connections are open, the oldest is cut for the next{left_out}"
                 );
             }
         }

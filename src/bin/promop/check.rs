@@ -1,5 +1,6 @@
 //! `promop check`: loads a Prometheus configuration as the server would (manual::decisions, 15), not as promtool does.
 
+use crate::run::why;
 use crate::{Exit, print};
 use prometheus_operator_receiver::config;
 use prometheus_operator_receiver::rt::files::Disk;
@@ -12,7 +13,7 @@ use std::path::Path;
 /// The file cannot be read.
 pub(crate) fn check(file: &Path) -> Result<Exit, String> {
     let path = file.to_string_lossy();
-    let text = read(file).map_err(|err| format!("{path}: {err}"))?;
+    let text = read(file).map_err(|err| format!("{path}: {}", why(&err)))?;
     let context = config::Context {
         path: &path,
         files: &Disk,

@@ -71,7 +71,7 @@ fn read_input(path: &Path) -> Result<Input, String> {
     let definitions = Definitions::vendored();
     let mut input = Input::default();
     if !path.is_dir() {
-        let bytes = read(path).map_err(|err| format!("{}: {err}", path.display()))?;
+        let bytes = read(path).map_err(|err| format!("{}: {}", path.display(), run::why(&err)))?;
         let text = documents::text(bytes).map_err(|err| format!("{}: {err}", path.display()))?;
         input.add(path, &text, &definitions);
         return Ok(input);
@@ -97,6 +97,15 @@ fn read_input(path: &Path) -> Result<Input, String> {
 impl Input {
     fn add(&mut self, file: &Path, text: &str, definitions: &Definitions) {
         manifest::each(&file.to_string_lossy(), text, &mut |found| match found {
+            Ok(object) if object.kind() == "Namespace" => {
+                let labels = object.labels().into_iter().flatten();
+                let wrong = labels.filter(|(_, value)| !value.is_string());
+                self.complaints.extend(wrong.map(|(label, value)| {
+                    let (origin, name) = (&object.origin, object.name());
+                    format!("{origin}: Namespace {name}: metadata.labels.{label}: {value} is no string; quote it")
+                }));
+                self.snapshot.add(&object, None);
+            }
             Ok(object)
                 if self.snapshot.add(&object, Some(definitions)) || self.assets.add(&object) => {}
             Ok(object) => self.others.push(object),

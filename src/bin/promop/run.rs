@@ -145,7 +145,7 @@ fn place(file: &Path, err: &Error) -> String {
 }
 
 /// Why a file cannot be read.
-fn why(err: &io::Error) -> String {
+pub(crate) fn why(err: &io::Error) -> String {
     match err.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),

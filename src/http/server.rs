@@ -290,14 +290,19 @@ fn accept(name: &str, listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         match accepted {
-            Ok((stream, _)) if is_short || crew.reap() >= MAX_THREADS => {
-                shared.serve(id, stream, SHORT_TIME);
-            }
             Ok((stream, _)) => {
-                shared.make_room();
-                let serving = Arc::clone(shared);
-                let work = move || serving.serve(id, stream, REQUEST_TIME);
-                shared.complain("thread", &crew.spawn(&format!("{name}-{id}"), STACK, work));
+                let stream = shared.admit(id, stream);
+                if is_short || crew.reap() >= MAX_THREADS {
+                    shared.serve(id, &stream, SHORT_TIME);
+                } else {
+                    let serving = Arc::clone(shared);
+                    let work = move || serving.serve(id, &stream, REQUEST_TIME);
+                    let spawned = crew.spawn(&format!("{name}-{id}"), STACK, work);
+                    if spawned.is_err() {
+                        shared.connections.lock().remove(&id);
+                    }
+                    shared.complain("thread", &spawned);
+                }
             }
             failed @ Err(_) => {
                 shared.complain("accept", &failed);
@@ -342,16 +347,22 @@ impl Shared {
         }
     }
 
-    fn serve(&self, id: u64, stream: TcpStream, time: Duration) {
+    /// Counts the connection before its thread runs: a burst would else fill all threads before any is counted.
+    fn admit(&self, id: u64, stream: TcpStream) -> Arc<TcpStream> {
+        self.make_room();
         let stream = Arc::new(stream);
         let open = Open {
             stream: Arc::clone(&stream),
             is_reading: true,
         };
         self.connections.lock().insert(id, open);
+        stream
+    }
+
+    fn serve(&self, id: u64, stream: &TcpStream, time: Duration) {
         // Whoever stops sets the flag first and then cuts what is registered: one of the two sees this connection.
         if !self.stopping.load(Ordering::SeqCst) {
-            let served = self.exchange(id, &stream, time);
+            let served = self.exchange(id, stream, time);
             if let Err(err) = served {
                 debug!("connection ended early err={err}");
             }

@@ -4,7 +4,7 @@ use crate::model::batch::{Batch, Delivery, TargetOutput};
 use crate::model::labels::Text;
 use crate::pdata::{Consumer, Metrics};
 use crate::rt::clock::Clock;
-use crate::rt::quiet::Quiet;
+use crate::rt::quiet::{Omitted, Quiet};
 use crate::translate::{Settings, Translator};
 use log::warn;
 use std::fmt;
@@ -108,9 +108,9 @@ impl TargetOutput for ConsumersTarget {
                 }
                 Err(error) => {
                     shared.refused.fetch_add(points, Ordering::Relaxed);
-                    if let Some(left_out) = shared.quiet.due(at, shared.clock.now()) {
+                    if let Some(left_out) = shared.quiet.due(at, shared.clock.now()).map(Omitted) {
                         warn!(
-                            "consumer refused a batch job={job} points={points} left_out={left_out} err=\"{error}\""
+                            "consumer refused a batch job={job} points={points}{left_out} err=\"{error}\""
                         );
                     }
                 }

@@ -42,29 +42,17 @@ pub(super) fn hint(status: StatusCode, headers: &HeaderMap) -> String {
 
 /// Why no answer came, and what may be wrong with the URL.
 pub(super) fn cause(error: &ureq::Error, url: &Uri) -> String {
-    let hint = match (url.scheme_str(), url.port_u16()) {
-        (_, Some(4317)) => "; 4317 is usually OTLP/gRPC, which is not spoken here: try 4318",
-        (Some("https"), _) if is_certificate(error) => {
-            "; its CA is named by OTEL_EXPORTER_OTLP_CERTIFICATE"
-        }
+    let hint = match url.port_u16() {
+        Some(4317) => "; 4317 is usually OTLP/gRPC, which is not spoken here: try 4318",
         _ => "",
     };
     format!("{}{hint}", cause::of(error))
 }
 
-fn is_certificate(error: &ureq::Error) -> bool {
-    let inner = match error {
-        ureq::Error::Rustls(error) => Some(error),
-        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
-        _ => None,
-    };
-    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{self, ErrorKind};
+    use std::io::ErrorKind;
 
     #[test]
     fn foreign_text_is_one_short_line() {
@@ -82,8 +70,5 @@ mod tests {
         let refused = || ureq::Error::Io(ErrorKind::ConnectionRefused.into());
         check(refused(), "http://a:1", "connection refused");
         check(refused(), "http://a:4317", "try 4318");
-        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        let unknown = ureq::Error::Io(io::Error::other(unknown));
-        check(unknown, "https://a", "OTEL_EXPORTER_OTLP_CERTIFICATE");
     }
 }

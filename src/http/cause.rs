@@ -6,6 +6,9 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, UNIX_EPOCH};
 
+/// Where the CA of a server is named.
+pub(super) const CA: &str = "tlsConfig.ca of a monitor, certificate-authority of a kubeconfig, OTEL_EXPORTER_OTLP_CERTIFICATE";
+
 /// A verdict of ours on a certificate, as the text for people.
 #[derive(Debug)]
 pub(super) struct Refused(pub(super) String);
@@ -137,7 +140,9 @@ fn certificate(error: &CertificateError) -> String {
             Some(refused) => refused.0.clone(),
             None => "the certificate is malformed, or has what is not supported (a critical extension, perhaps)".to_owned(),
         },
-        E::UnknownIssuer => "the certificate is not signed by a CA that is trusted here; give its CA (in monitors tlsConfig.ca)".to_owned(),
+        E::UnknownIssuer => {
+            format!("the certificate is not signed by a CA that is trusted here; name its CA ({CA})")
+        }
         E::BadSignature => {
             "the certificate was not signed with the key of the CA given, but of another CA of the same name (a renewed one?)".to_owned()
         }
@@ -187,7 +192,7 @@ fn other_names(expected: &str, presented: &[String]) -> String {
     }
     let names = names.join(", ");
     format!(
-        "the certificate is valid for {names}, not {expected}; say which to expect (in monitors tlsConfig.serverName)"
+        "the certificate is valid for {names}, not {expected}; say which to expect (tlsConfig.serverName of a monitor, tls-server-name of a kubeconfig)"
     )
 }
 

@@ -3,7 +3,7 @@
 
 use super::cause;
 use crate::rt::clock::Clock;
-use crate::rt::quiet::Quiet;
+use crate::rt::quiet::{Omitted, Quiet};
 use crate::rt::thread::{Crew, STACK, catch};
 use log::{debug, error, warn};
 use parking_lot::Mutex;
@@ -290,14 +290,19 @@ fn accept(name: &str, listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         match accepted {
-            Ok((stream, _)) if is_short || crew.reap() >= MAX_THREADS => {
-                shared.serve(id, stream, SHORT_TIME);
-            }
             Ok((stream, _)) => {
-                shared.make_room();
-                let serving = Arc::clone(shared);
-                let work = move || serving.serve(id, stream, REQUEST_TIME);
-                shared.complain("thread", &crew.spawn(&format!("{name}-{id}"), STACK, work));
+                let stream = shared.admit(id, stream);
+                if is_short || crew.reap() >= MAX_THREADS {
+                    shared.serve(id, &stream, SHORT_TIME);
+                } else {
+                    let serving = Arc::clone(shared);
+                    let work = move || serving.serve(id, &stream, REQUEST_TIME);
+                    let spawned = crew.spawn(&format!("{name}-{id}"), STACK, work);
+                    if spawned.is_err() {
+                        shared.connections.lock().remove(&id);
+                    }
+                    shared.complain("thread", &spawned);
+                }
             }
             failed @ Err(_) => {
                 shared.complain("accept", &failed);
@@ -315,12 +320,10 @@ fn accept(name: &str, listener: &TcpListener, shared: &Arc<Shared>) {
 impl Shared {
     fn complain<T>(&self, what: &'static str, result: &io::Result<T>) {
         if let Err(err) = result
-            && let Some(left_out) = self.quiet.due(what, self.clock.now())
+            && let Some(left_out) = self.quiet.due(what, self.clock.now()).map(Omitted)
         {
             let err = cause::io(err);
-            warn!(
-                "a request to the admin server finds no free {what} err={err:?} omitted={left_out}"
-            );
+            warn!("a request to the admin server finds no free {what} err={err:?}{left_out}");
         }
     }
 
@@ -336,24 +339,30 @@ impl Shared {
             if let Some(open) = connections.remove(&id) {
                 cut(&open.stream);
             }
-            if let Some(left_out) = self.quiet.due("room", self.clock.now()) {
+            if let Some(left_out) = self.quiet.due("room", self.clock.now()).map(Omitted) {
                 warn!(
-                    "admin server: {MAX_CONNECTIONS} connections are open, the oldest is cut for the next omitted={left_out}"
+                    "admin server: {MAX_CONNECTIONS} connections are open, the oldest is cut for the next{left_out}"
                 );
             }
         }
     }
 
-    fn serve(&self, id: u64, stream: TcpStream, time: Duration) {
+    /// Counts the connection before its thread runs: a burst would else fill all threads before any is counted.
+    fn admit(&self, id: u64, stream: TcpStream) -> Arc<TcpStream> {
+        self.make_room();
         let stream = Arc::new(stream);
         let open = Open {
             stream: Arc::clone(&stream),
             is_reading: true,
         };
         self.connections.lock().insert(id, open);
+        stream
+    }
+
+    fn serve(&self, id: u64, stream: &TcpStream, time: Duration) {
         // Whoever stops sets the flag first and then cuts what is registered: one of the two sees this connection.
         if !self.stopping.load(Ordering::SeqCst) {
-            let served = self.exchange(id, &stream, time);
+            let served = self.exchange(id, stream, time);
             if let Err(err) = served {
                 debug!("connection ended early err={err}");
             }

@@ -2,7 +2,7 @@
 //! certificate is among the configured CAs, whatever that certificate says about being a CA (`openssl req -x509` makes such),
 //! and a certificate that a CA has signed and that says it is a CA itself (Go: crypto/x509, Certificate.Verify).
 
-use super::cause::{Refused, date};
+use super::cause::{CA, Refused, date};
 use crate::wire::x509::{self, Looks};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -84,14 +84,15 @@ impl Verifier {
         }
         refused(
             match (looks.issuer == looks.subject, self.trusted.is_empty()) {
-                (true, _) => {
-                    "the certificate is self-signed; name it or its CA as CA (in monitors tlsConfig.ca), or set insecureSkipVerify"
-                }
-                (false, true) => {
-                    "the certificate is not signed by a CA that this system knows; name its CA (in monitors tlsConfig.ca), or set insecureSkipVerify"
-                }
+                (true, _) => format!(
+                    "the certificate is self-signed; name it or its CA as CA ({CA}), or set insecureSkipVerify"
+                ),
+                (false, true) => format!(
+                    "the certificate is not signed by a CA that this system knows; name its CA ({CA}), or set insecureSkipVerify"
+                ),
                 (false, false) => {
                     "the certificate is not signed by the CA given (or the server does not send those in between)"
+                        .to_owned()
                 }
             },
         )

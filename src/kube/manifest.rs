@@ -5,7 +5,7 @@ use super::DEFAULT_NAMESPACE;
 use super::types::kind::Kind;
 use crate::wire::yaml::documents::{Document, documents};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt;
 
 /// One object and where it was written.
@@ -31,6 +31,11 @@ impl Manifest {
     /// Its name.
     pub fn name(&self) -> &str {
         text_at(&self.value, "/metadata/name")
+    }
+
+    /// Its labels, if it has any.
+    pub fn labels(&self) -> Option<&Map<String, Value>> {
+        self.value.pointer("/metadata/labels")?.as_object()
     }
 
     /// Its namespace; empty for objects of the whole cluster.

@@ -126,7 +126,8 @@ impl Settings {
             ("monitoring.coreos.com/v1alpha1", "PrometheusAgent") => Workload::PrometheusAgent,
             (version, kind) => {
                 return Err(Error::new(format!(
-                    "{version} {kind} is neither a Prometheus nor a PrometheusAgent"
+                    "{kind} of {version}: only Prometheus of monitoring.coreos.com/v1 and PrometheusAgent of \
+                     monitoring.coreos.com/v1alpha1 can be inherited from"
                 )));
             }
         };

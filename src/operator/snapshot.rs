@@ -57,11 +57,14 @@ impl Snapshot {
                 }
             }
             ("v1", "Namespace") => {
-                let labels = object.value.pointer("/metadata/labels").cloned();
-                let labels = labels.and_then(|labels| serde_json::from_value(labels).ok());
+                // One that is no string harms no other.
+                let labels = object.labels().into_iter();
+                let text = |(name, value): (&String, &Value)| {
+                    Some((name.clone(), value.as_str()?.to_owned()))
+                };
                 self.namespaces.push(Namespace {
                     name: object.name().to_owned(),
-                    labels: labels.unwrap_or_default(),
+                    labels: labels.flatten().filter_map(text).collect(),
                 });
             }
             _ => return false,
@@ -181,4 +184,24 @@ fn read<T: DeserializeOwned>(
         ..metadata
     };
     Ok((metadata, spec))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_label_that_is_no_string_takes_no_other_with_it() {
+        let mut snapshot = Snapshot::default();
+        let labels = json!({"team": "a", "on": true});
+        let object = Manifest {
+            origin: String::new(),
+            value: json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x", "labels": labels}}),
+        };
+        assert!(snapshot.add(&object, None));
+        let labels = &snapshot.namespaces[0].labels;
+        assert_eq!(labels.len(), 1);
+        assert_eq!(labels["team"], "a");
+    }
 }

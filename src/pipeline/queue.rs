@@ -3,7 +3,7 @@
 use super::PipelineSettings;
 use super::exporter::{Payload, Receipt};
 use crate::rt::clock::Clock;
-use crate::rt::quiet::Quiet;
+use crate::rt::quiet::{Omitted, Quiet};
 use log::{error, info, warn};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -197,12 +197,10 @@ impl Queue {
         if refused > 0 {
             self.log(&Lost(Some((Loss::Rejected, refused))), &said);
         } else if !said.is_empty()
-            && let Some(left_out) = self.quiet.due(Said::Remark, self.clock.now())
+            && let Some(left_out) = self.quiet.due(Said::Remark, self.clock.now()).map(Omitted)
         {
             let name = &self.name;
-            warn!(
-                "backend took all, and remarks exporter={name} left_out={left_out} err=\"{said}\""
-            );
+            warn!("backend took all, and remarks exporter={name}{left_out} err=\"{said}\"");
         }
     }
 
@@ -234,9 +232,9 @@ impl Queue {
 
     /// Waits before the next attempt, but not longer than the deadline, and not at all if there is haste.
     pub(super) fn pause(&self, error: String, delay: Duration) {
-        if let Some(left_out) = self.quiet.due(Said::Failing, self.clock.now()) {
+        if let Some(left_out) = self.quiet.due(Said::Failing, self.clock.now()).map(Omitted) {
             let name = &self.name;
-            warn!("cannot send, trying again exporter={name} left_out={left_out} err=\"{error}\"");
+            warn!("cannot send, trying again exporter={name}{left_out} err=\"{error}\"");
         }
         let until = self.clock.now() + delay;
         let mut state = self.state.lock();
@@ -332,7 +330,11 @@ impl Queue {
         let Some((loss, points)) = lost.0 else {
             return;
         };
-        let Some(left_out) = self.quiet.due(Said::Lost(loss), self.clock.now()) else {
+        let Some(left_out) = self
+            .quiet
+            .due(Said::Lost(loss), self.clock.now())
+            .map(Omitted)
+        else {
             return;
         };
         let reason = match loss {
@@ -346,9 +348,7 @@ impl Queue {
             "" => String::new(),
             error => format!(" err=\"{error}\""),
         };
-        error!(
-            "points dropped exporter={name} points={points} reason=\"{reason}\" left_out={left_out}{why}"
-        );
+        error!("points dropped exporter={name} points={points} reason=\"{reason}\"{left_out}{why}");
     }
 }
 

@@ -111,7 +111,9 @@ impl Inherited {
         let reason = undecodable
             .map(|(_, reason)| format!("cannot be read: {reason}"))
             .next();
-        let reason = reason.unwrap_or_else(|| "is not there".to_owned());
+        let reason = reason.unwrap_or_else(|| {
+            "is not there; create it, or name another to inherit from (none: no one)".to_owned()
+        });
         Err(Nothing::Unusable(format!("{} {reason}", self.from)))
     }
 

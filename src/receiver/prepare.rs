@@ -476,7 +476,9 @@ impl Preparer {
             .memory
             .loader
             .load_list(&self.memory.file, global, &cx)
-            .map_err(|error| Failure::Refused(format!("additionalScrapeConfigs: {error}")))?;
+            .map_err(|error| {
+                Failure::Refused(format!("additionalScrapeConfigs: {path}: {error}"))
+            })?;
         let mut built = Vec::new();
         for (index, config) in loaded.into_iter().enumerate() {
             let owner = Owner::Additional { index };

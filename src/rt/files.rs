@@ -173,6 +173,15 @@ fn regular(metadata: &Metadata) -> io::Result<()> {
     )))
 }
 
+/// The text of a regular file of at most so many bytes.
+///
+/// # Errors
+/// As the disk says; it is no regular file, is larger, or is not UTF-8.
+pub fn read_text(path: &Path, at_most: u64) -> io::Result<String> {
+    String::from_utf8(read_regular(path, at_most)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "is not UTF-8"))
+}
+
 fn read_regular(path: &Path, at_most: u64) -> io::Result<Vec<u8>> {
     let file = open_regular(path)?;
     let mut bytes = Vec::new();

@@ -51,6 +51,17 @@ impl Input {
             }
             Self::Path(path) => std::fs::read(path),
         };
-        bytes.map_err(|err| format!("{self}: {err}"))
+        bytes.map_err(|err| format!("{self}: {}", why(&err)))
+    }
+}
+
+/// Why a file cannot be read.
+pub(crate) fn why(err: &io::Error) -> String {
+    match err.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        _ => err.to_string(),
     }
 }

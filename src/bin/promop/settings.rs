@@ -2,10 +2,10 @@
 
 use crate::cli::Args;
 use crate::flags::EXCLUSIVE;
+use crate::input::why;
 use prometheus_operator_receiver::receiver::{Error, ErrorKind, Settings};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::io;
 
 /// The settings, as given.
 ///
@@ -71,17 +71,6 @@ pub(crate) fn problem(args: &Args, err: &Error) -> String {
             format!("--settings {}: {text}", path.display())
         }
         _ => text,
-    }
-}
-
-/// Why a file cannot be read.
-fn why(err: &io::Error) -> String {
-    match err.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
-        _ => err.to_string(),
     }
 }
 

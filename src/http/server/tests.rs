@@ -160,7 +160,8 @@ fn without_threads_or_time_requests_are_answered_in_line() {
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     let (stream, _) = listener.accept().unwrap();
-    server.shared.serve(u64::MAX, stream, SHORT_TIME);
+    let stream = server.shared.admit(u64::MAX, stream);
+    server.shared.serve(u64::MAX, &stream, SHORT_TIME);
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with("fine\n"), "{answer}");

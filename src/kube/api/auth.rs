@@ -4,6 +4,7 @@ use super::config::{Auth, Config, Exec};
 use crate::http::config::Secret;
 use crate::kube::decode::decode;
 use crate::rt::clock::Clock;
+use crate::rt::files::{SMALL, read_text, reason};
 use crate::rt::thread::{Crew, STACK};
 use crate::wire::yaml::json;
 use base64::Engine;
@@ -93,7 +94,7 @@ impl Credentials {
             }
             Auth::Token(secret) => token(secret.expose(), ""),
             Auth::TokenFile(path) => {
-                let text = std::fs::read_to_string(path).unwrap_or_default();
+                let text = read_text(path, SMALL).unwrap_or_default();
                 token(&text, &format!(" in {}", path.display()))
             }
             Auth::Basic(user, _) => format!("user {user:?} or the password is not accepted"),
@@ -178,8 +179,8 @@ fn subject(token: &str) -> Option<String> {
 }
 
 fn read_token(path: &Path) -> Result<(Secret, Option<i64>), String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("token file {}: {error}", path.display()))?;
+    let text = read_text(path, SMALL)
+        .map_err(|error| format!("token file {}: {}", path.display(), reason(&error)))?;
     if text.trim().is_empty() {
         return Err(format!("token file {} is empty", path.display()));
     }
@@ -209,7 +210,13 @@ fn run(plugin: &Exec) -> Result<Vec<u8>, String> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("exec plugin {name}: {error}. {}", plugin.install_hint))?;
+        .map_err(|error| {
+            let reason = reason(&error);
+            match plugin.install_hint.as_str() {
+                "" => format!("exec plugin {name} cannot be started: {reason}"),
+                hint => format!("exec plugin {name} cannot be started: {reason}. {hint}"),
+            }
+        })?;
     let (sender, output) = bounded(1);
     let stdout = child.stdout.take();
     let mut crew = Crew::new();
@@ -231,7 +238,7 @@ fn run(plugin: &Exec) -> Result<Vec<u8>, String> {
     }
     let status = child
         .wait()
-        .map_err(|error| format!("exec plugin {name}: {error}"))?;
+        .map_err(|error| format!("exec plugin {name}: {}", reason(&error)))?;
     match text {
         Some(text) if status.success() => Ok(text),
         Some(_) => Err(format!("exec plugin {name} failed: {status}")),

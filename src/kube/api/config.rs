@@ -2,7 +2,7 @@
 
 use crate::http::config::{Secret, Tls};
 use crate::kube::DEFAULT_NAMESPACE;
-use crate::rt::files::reason;
+use crate::rt::files::{LARGE, read_text, reason};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -98,8 +98,7 @@ impl Config {
             return Err(ConfigError::new(
                 "in-cluster configuration",
                 "there is no kubeconfig file, and KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not set: \
-                 this is no pod. Name the file with --kubeconfig FILE, or try promop without a cluster: \
-                 --from-dir scripts/demo",
+                 this is no pod",
             ));
         }
         let token = folder.join("token");
@@ -134,7 +133,7 @@ impl Config {
 }
 
 pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|error| {
+    read_text(path, LARGE).map_err(|error| {
         ConfigError::new(
             path.display(),
             format!("cannot be read: {}", reason(&error)),
@@ -159,5 +158,11 @@ mod tests {
         std::fs::remove_file(folder.path().join("token")).unwrap();
         let error = Config::in_cluster("10.0.0.1", "443", folder.path()).unwrap_err();
         assert!(error.at.ends_with("/token"), "{error}");
+        // What never ends, or blocks, is not read.
+        let error = read(Path::new("/dev/zero")).unwrap_err();
+        assert!(
+            error.message.contains("a regular file is expected"),
+            "{error}"
+        );
     }
 }

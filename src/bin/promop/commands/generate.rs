@@ -114,6 +114,15 @@ impl Objects {
 
     fn add(&mut self, file: &str, text: &str, definitions: &Definitions) {
         manifest::each(file, text, &mut |found| match found {
+            Ok(object) if object.kind() == "Namespace" => {
+                let labels = object.labels().into_iter().flatten();
+                let wrong = labels.filter(|(_, value)| !value.is_string());
+                self.complaints.extend(wrong.map(|(label, value)| {
+                    let (origin, name) = (&object.origin, object.name());
+                    format!("{origin}: Namespace {name}: metadata.labels.{label}: {value} is no string; quote it")
+                }));
+                self.snapshot.add(&object, None);
+            }
             Ok(object)
                 if self.snapshot.add(&object, Some(definitions)) || self.assets.add(&object) => {}
             Ok(object) => self.others.push(object),

@@ -8,8 +8,9 @@ use prometheus_operator_receiver::operator::{
     self, Assets, Generated, Generator, Kind, Settings, Snapshot,
 };
 use prometheus_operator_receiver::rt::files::MemoryFiles;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashSet;
+use std::process::{Command, Output};
 use std::sync::Arc;
 
 /// Snapshot, assets and settings of random objects.
@@ -188,4 +189,40 @@ fn check_loading(case: u64, generated: &Generated, counts: &mut Counts) {
     let together =
         config::load(document.as_bytes(), &cx).unwrap_or_else(|e| panic!("case {case}: {e}"));
     assert_eq!(together.jobs, alone, "case {case}");
+}
+
+fn promop(command: &str, file: &str) -> Output {
+    let mut promop = Command::new(env!("CARGO_BIN_EXE_promop"));
+    promop.args([command, file]).env_clear().output().unwrap()
+}
+
+/// What `generate` writes without naming a job that Prometheus would refuse, `check` loads; with one, it does not.
+#[test]
+fn check_loads_what_generate_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (input, output) = (path("in.json"), path("out.yaml"));
+    let (mut loaded, mut refused) = (0, 0);
+    for case in 0..40 {
+        let items = objects(&mut Random::new(900 + case), 1);
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        std::fs::write(&input, list.to_string()).unwrap();
+        let written = promop("generate", &input);
+        if written.stdout.is_empty() {
+            continue;
+        }
+        std::fs::write(&output, &written.stdout).unwrap();
+        let said = String::from_utf8_lossy(&written.stderr);
+        let is_refused = said.contains("Prometheus would");
+        let checked = promop("check", &output);
+        let why = String::from_utf8_lossy(&checked.stderr);
+        assert_eq!(
+            checked.status.success(),
+            !is_refused,
+            "case {case}: {said}{why}"
+        );
+        loaded += usize::from(!is_refused);
+        refused += usize::from(is_refused);
+    }
+    assert!(loaded > 5 && refused > 0, "{loaded} {refused}");
 }

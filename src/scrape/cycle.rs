@@ -4,6 +4,7 @@ use super::accept;
 use super::fetch;
 use super::page::append::{Appending, add};
 use super::page::reading::Counts;
+use super::page::cache::Page;
 use super::page::report::{self, Moment, Report};
 use super::page::storage::{AcceptAll, Storage};
 use super::state::{TargetState, Worker};
@@ -242,7 +243,7 @@ impl<S: Storage> Scrape<'_, S> {
         let (counts, appended) = appending.page(&page, format, now_ms, work);
         self.worker.page = page;
         if appended.is_ok() {
-            self.state.cache.end_scrape(true);
+            self.state.cache.end_scrape(Page::Complete);
         }
         (counts, appended)
     }
@@ -254,7 +255,7 @@ impl<S: Storage> Scrape<'_, S> {
             log::warn!("{}: no stale markers: {error}", self.target.url);
             self.roll_back();
         }
-        if self.state.cache.end_scrape(false) {
+        if self.state.cache.end_scrape(Page::Failed) {
             add(&self.state.job.counters.cache_flush_forced, 1);
         }
     }

@@ -4,7 +4,8 @@ use super::accept;
 use super::fetch;
 use super::page::append::{Appending, add};
 use super::page::reading::Counts;
-use super::page::report::{self, Report};
+use super::page::cache::Page;
+use super::page::report::{self, Moment, Report};
 use super::page::storage::{AcceptAll, Storage};
 use super::state::{TargetState, Worker};
 use super::target::Target;
@@ -77,92 +78,14 @@ pub fn scrape_once(
     worker: &mut Worker,
     slot_ms: i64,
 ) -> Outcome {
-    scrape_into(target, state, worker, slot_ms, &mut AcceptAll)
-}
-
-/// The same with a storage that has a say in what is taken.
-pub fn scrape_into(
-    target: &Target,
-    state: &mut TargetState,
-    worker: &mut Worker,
-    slot_ms: i64,
-    storage: &mut dyn Storage,
-) -> Outcome {
-    let started = worker.clock.now();
-    worker.collected.begin(&state.table, &state.cache);
-    let page = match state.job.forced_error() {
-        Some(error) => Err(Failure::forced(error)),
-        None => fetch::fetch(target, state, worker)
-            .map_err(|error| Failure::of(error, target, state, worker)),
+    let scrape = Scrape {
+        target,
+        state,
+        worker,
+        slot_ms,
+        storage: &mut AcceptAll,
     };
-    if page.as_ref().is_err_and(|failure| failure.is_interrupted) {
-        return Outcome::default();
-    }
-
-    // From here to the end of the delivery a scrape computes and waits for nobody.
-    let gate = Arc::clone(&worker.gate);
-    let asked_at = worker.clock.now();
-    let pass = gate.enter();
-    // Computing counts against the timeout, waiting for others to compute does not.
-    let deadline = worker.clock.now() + target.timeout.saturating_sub(asked_at - started);
-    let page = page.and_then(|response| {
-        let inflated = fetch::inflate(&response, &state.job, worker);
-        inflated.map_err(|error| Failure::of(error, target, state, worker))?;
-        Ok(response.content_type)
-    });
-    let (counts, body_size, error) = match page {
-        Ok(_) if worker.page.is_empty() => {
-            append_nothing(target, state, worker, slot_ms, storage);
-            (Counts::default(), 0, None)
-        }
-        Ok(content_type) => {
-            let size = i64::try_from(worker.page.len()).unwrap_or(i64::MAX);
-            let (counts, appended) = append_page(
-                target,
-                state,
-                worker,
-                slot_ms,
-                storage,
-                &content_type,
-                deadline,
-            );
-            if appended.is_err() {
-                storage.rollback();
-                worker.collected.roll_back(state.table.rows().len());
-                append_nothing(target, state, worker, slot_ms, storage);
-            }
-            (counts, size, appended.err())
-        }
-        Err(failure) => {
-            append_nothing(target, state, worker, slot_ms, storage);
-            (Counts::default(), failure.body_size, Some(failure.message))
-        }
-    };
-    let report = Report {
-        is_up: error.is_none(),
-        duration: worker.clock.now().saturating_duration_since(started),
-        counts,
-        body_size,
-    };
-    let values = report::values(&report, target);
-    finish(target, state, worker, slot_ms, storage, values, false);
-    deliver(target, state, worker, slot_ms);
-    drop(pass);
-    state.output.hand_on();
-    state.was_scraped = true;
-    Outcome {
-        health: if error.is_none() {
-            Health::Up
-        } else {
-            Health::Down
-        },
-        error: error.map(Into::into),
-        time_ms: slot_ms,
-        duration: report.duration,
-        samples_scraped: counts.scraped,
-        samples_post_relabeling: counts.kept,
-        series_added: counts.added,
-    }
+    scrape.run()
 }
 
 /// Ends a target that was scraped before: its live series and report series go stale at `at_ms`, which is the slot of
@@ -174,35 +97,243 @@ pub fn end_of_run(
     why: End,
     at_ms: i64,
 ) {
-    end_into(target, state, worker, why, at_ms, &mut AcceptAll);
-}
-
-/// The same with a storage that has a say in what is taken.
-pub fn end_into(
-    target: &Target,
-    state: &mut TargetState,
-    worker: &mut Worker,
-    why: End,
-    at_ms: i64,
-    storage: &mut dyn Storage,
-) {
-    if why == End::JobGone || !state.was_scraped {
-        return;
-    }
-    worker.collected.begin(&state.table, &state.cache);
-    append_nothing(target, state, worker, at_ms, storage);
-    finish(
+    let scrape = Scrape {
         target,
         state,
         worker,
-        at_ms,
-        storage,
-        [stale_nan(); 8],
-        true,
-    );
-    deliver(target, state, worker, at_ms);
-    state.output.hand_on();
-    state.was_scraped = false;
+        slot_ms: at_ms,
+        storage: &mut AcceptAll,
+    };
+    scrape.end(why);
+}
+
+/// One scrape of a target, or its end, and who has a say in what is taken.
+#[derive(Debug)]
+pub struct Scrape<'a, S> {
+    /// What is scraped.
+    pub target: &'a Target,
+    /// What it keeps from scrape to scrape.
+    pub state: &'a mut TargetState,
+    /// The thread's buffers.
+    pub worker: &'a mut Worker,
+    /// The timestamp of the samples.
+    pub slot_ms: i64,
+    /// Judges the samples.
+    pub storage: &'a mut S,
+}
+
+impl<S: Storage> Scrape<'_, S> {
+    /// Scrapes the target and delivers what it says.
+    pub fn run(mut self) -> Outcome {
+        let started = self.worker.clock.now();
+        self.worker
+            .collected
+            .begin(&self.state.table, &self.state.cache);
+        let page = match self.state.job.forced_error() {
+            Some(error) => Err(Failure::forced(error)),
+            None => fetch::fetch(self.target, self.state, self.worker)
+                .map_err(|error| Failure::of(error, self.target, self.state, self.worker)),
+        };
+        if page.as_ref().is_err_and(|failure| failure.is_interrupted) {
+            return Outcome::default();
+        }
+
+        // From here to the end of the delivery a scrape computes and waits for nobody.
+        let gate = Arc::clone(&self.worker.gate);
+        let asked_at = self.worker.clock.now();
+        let pass = gate.enter();
+        // Computing counts against the timeout, waiting for others to compute does not.
+        let deadline =
+            self.worker.clock.now() + self.target.timeout.saturating_sub(asked_at - started);
+        let page = page.and_then(|response| {
+            let inflated = fetch::inflate(&response, &self.state.job, self.worker);
+            inflated.map_err(|error| Failure::of(error, self.target, self.state, self.worker))?;
+            Ok(response.content_type)
+        });
+        let (counts, body_size, error) = match page {
+            Ok(_) if self.worker.page.is_empty() => {
+                self.append_nothing();
+                (Counts::default(), 0, None)
+            }
+            Ok(content_type) => {
+                let size = i64::try_from(self.worker.page.len()).unwrap_or(i64::MAX);
+                let (counts, appended) = self.append_page(&content_type, deadline);
+                if appended.is_err() {
+                    self.roll_back();
+                    self.append_nothing();
+                }
+                (counts, size, appended.err())
+            }
+            Err(failure) => {
+                self.append_nothing();
+                (Counts::default(), failure.body_size, Some(failure.message))
+            }
+        };
+        let report = Report {
+            is_up: error.is_none(),
+            duration: self.worker.clock.now().saturating_duration_since(started),
+            counts,
+            body_size,
+        };
+        let values = report::values(&report, self.target);
+        self.finish(values, Moment::Scrape);
+        self.deliver();
+        drop(pass);
+        self.state.output.hand_on();
+        self.state.was_scraped = true;
+        Outcome {
+            health: if error.is_none() {
+                Health::Up
+            } else {
+                Health::Down
+            },
+            error: error.map(Into::into),
+            time_ms: self.slot_ms,
+            duration: report.duration,
+            samples_scraped: counts.scraped,
+            samples_post_relabeling: counts.kept,
+            series_added: counts.added,
+        }
+    }
+
+    /// Ends the target: see [`end_of_run`].
+    pub fn end(mut self, why: End) {
+        if why == End::JobGone || !self.state.was_scraped {
+            return;
+        }
+        self.worker
+            .collected
+            .begin(&self.state.table, &self.state.cache);
+        self.append_nothing();
+        self.finish([stale_nan(); 8], Moment::End);
+        self.deliver();
+        self.state.output.hand_on();
+        self.state.was_scraped = false;
+    }
+
+    /// Appends a page that was read; afterwards its rows are known.
+    fn append_page(
+        &mut self,
+        content_type: &str,
+        deadline: Instant,
+    ) -> (Counts, Result<(), String>) {
+        let fallback = self
+            .target
+            .config
+            .fallback_protocol
+            .map_or("", accept::fallback_type);
+        let format = match textparse::choose(content_type, fallback) {
+            Ok((format, warning)) => {
+                if let Some(warning) = warning {
+                    log::debug!("{}: {warning}", self.target.url);
+                }
+                format
+            }
+            Err(error) => return (Counts::default(), Err(error.to_string())),
+        };
+        let now_ms = self.worker.clock.unix_ms();
+        let page = std::mem::take(&mut self.worker.page);
+        let (clock, bounds) = (
+            Arc::clone(&self.worker.clock),
+            self.state.job.options.bounds,
+        );
+        let is_late = || clock.now() >= deadline;
+        let work = Work::new(&bounds, LOOK, &is_late);
+        let mut appending = self.appending();
+        let (counts, appended) = appending.page(&page, format, now_ms, work);
+        self.worker.page = page;
+        if appended.is_ok() {
+            self.state.cache.end_scrape(Page::Complete);
+        }
+        (counts, appended)
+    }
+
+    /// After a failure, and for an empty page: everything that was live goes stale, nothing is forgotten.
+    fn append_nothing(&mut self) {
+        self.worker.collected.order.clear();
+        if let Err(error) = self.appending().markers() {
+            log::warn!("{}: no stale markers: {error}", self.target.url);
+            self.roll_back();
+        }
+        if self.state.cache.end_scrape(Page::Failed) {
+            add(&self.state.job.counters.cache_flush_forced, 1);
+        }
+    }
+
+    fn appending(&mut self) -> Appending<'_, S> {
+        Appending {
+            target: self.target,
+            job: &self.state.job,
+            cache: &mut self.state.cache,
+            starts: &mut self.state.starts,
+            table: &self.state.table,
+            collected: &mut self.worker.collected,
+            storage: self.storage,
+            slot_ms: self.slot_ms,
+        }
+    }
+
+    /// Nothing of this scrape was ever taken.
+    fn roll_back(&mut self) {
+        self.storage.rollback();
+        self.worker
+            .collected
+            .roll_back(self.state.table.rows().len());
+    }
+
+    /// Reports, commits, and builds the next table if rows have changed.
+    fn finish(&mut self, report: [f64; 8], moment: Moment) {
+        match report::append(
+            report,
+            self.target,
+            self.slot_ms,
+            moment,
+            self.storage,
+            &mut self.worker.report,
+        ) {
+            Ok(()) => self.storage.commit(),
+            Err(error) => {
+                log::warn!("{}: no report: {error}", self.target.url);
+                self.roll_back();
+                self.worker.report.clear();
+            }
+        }
+        let collected = &mut self.worker.collected;
+        let cache = &mut self.state.cache;
+        let is_needed = !collected.changes.is_empty()
+            || cache.is_unsettled
+            || cache.has_old_families()
+            || is_mostly_absent(self.state.table.rows().len(), collected.order.len());
+        if is_needed {
+            let rebuilt = collected
+                .changes
+                .rebuild(&self.state.table, cache, &collected.order);
+            collected.move_to(&rebuilt);
+            self.state.table = rebuilt.table;
+            self.state.starts.retain(|row| cache.knows(row));
+        }
+        collected.extras.sort();
+    }
+
+    fn deliver(&mut self) {
+        let collected = &self.worker.collected;
+        self.state.output.deliver(&Batch {
+            identity: &self.target.identity,
+            table: &self.state.table,
+            time_ms: self.slot_ms,
+            values: &collected.values,
+            present: &collected.present,
+            stale: &collected.stale,
+            extras: &collected.extras,
+            report: &self.worker.report,
+            external: &self.state.job.external,
+        });
+    }
+}
+
+/// Rows that pages lack for long are given up once they are the most. After a failure nothing is known of them.
+fn is_mostly_absent(n_rows: usize, n_seen: usize) -> bool {
+    n_seen > 0 && n_rows > 2 * n_seen + 64
 }
 
 /// Why no page came.
@@ -245,137 +376,6 @@ impl Failure {
             is_interrupted,
         }
     }
-}
-
-/// Appends a page that was read; afterwards its rows are known.
-fn append_page(
-    target: &Target,
-    state: &mut TargetState,
-    worker: &mut Worker,
-    slot_ms: i64,
-    storage: &mut dyn Storage,
-    content_type: &str,
-    deadline: Instant,
-) -> (Counts, Result<(), String>) {
-    let fallback = target
-        .config
-        .fallback_protocol
-        .map_or("", accept::fallback_type);
-    let format = match textparse::choose(content_type, fallback) {
-        Ok((format, warning)) => {
-            if let Some(warning) = warning {
-                log::debug!("{}: {warning}", target.url);
-            }
-            format
-        }
-        Err(error) => return (Counts::default(), Err(error.to_string())),
-    };
-    let now_ms = worker.clock.unix_ms();
-    let page = std::mem::take(&mut worker.page);
-    let (clock, bounds) = (Arc::clone(&worker.clock), state.job.options.bounds);
-    let is_late = || clock.now() >= deadline;
-    let work = Work::new(&bounds, LOOK, &is_late);
-    let mut appending = appending(target, state, worker, slot_ms, storage);
-    let (counts, appended) = appending.page(&page, format, now_ms, work);
-    worker.page = page;
-    if appended.is_ok() {
-        state.cache.end_scrape(true);
-    }
-    (counts, appended)
-}
-
-/// After a failure, and for an empty page: everything that was live goes stale, nothing is forgotten.
-fn append_nothing(
-    target: &Target,
-    state: &mut TargetState,
-    worker: &mut Worker,
-    slot_ms: i64,
-    storage: &mut dyn Storage,
-) {
-    worker.collected.order.clear();
-    if let Err(error) = appending(target, state, worker, slot_ms, storage).markers() {
-        log::warn!("{}: no stale markers: {error}", target.url);
-        storage.rollback();
-        worker.collected.roll_back(state.table.rows().len());
-    }
-    if state.cache.end_scrape(false) {
-        add(&state.job.counters.cache_flush_forced, 1);
-    }
-}
-
-fn appending<'a>(
-    target: &'a Target,
-    state: &'a mut TargetState,
-    worker: &'a mut Worker,
-    slot_ms: i64,
-    storage: &'a mut dyn Storage,
-) -> Appending<'a> {
-    Appending {
-        target,
-        job: &state.job,
-        cache: &mut state.cache,
-        starts: &mut state.starts,
-        table: &state.table,
-        collected: &mut worker.collected,
-        storage,
-        slot_ms,
-    }
-}
-
-/// Reports, commits, and builds the next table if rows have changed.
-fn finish(
-    target: &Target,
-    state: &mut TargetState,
-    worker: &mut Worker,
-    slot_ms: i64,
-    storage: &mut dyn Storage,
-    report: [f64; 8],
-    is_end: bool,
-) {
-    match report::append(report, target, slot_ms, is_end, storage, &mut worker.report) {
-        Ok(()) => storage.commit(),
-        Err(error) => {
-            log::warn!("{}: no report: {error}", target.url);
-            storage.rollback();
-            worker.collected.roll_back(state.table.rows().len());
-            worker.report.clear();
-        }
-    }
-    let collected = &mut worker.collected;
-    let cache = &mut state.cache;
-    let is_needed = !collected.changes.is_empty()
-        || cache.is_unsettled
-        || cache.has_old_families()
-        || is_mostly_absent(state.table.rows().len(), collected.order.len());
-    if is_needed {
-        let rebuilt = collected
-            .changes
-            .rebuild(&state.table, cache, &collected.order);
-        collected.move_to(&rebuilt);
-        state.table = rebuilt.table;
-        state.starts.retain(|row| cache.knows(row));
-    }
-    collected.extras.sort();
-}
-
-/// Rows that pages lack for long are given up once they are the most. After a failure nothing is known of them.
-fn is_mostly_absent(n_rows: usize, n_seen: usize) -> bool {
-    n_seen > 0 && n_rows > 2 * n_seen + 64
-}
-
-fn deliver(target: &Target, state: &mut TargetState, worker: &Worker, slot_ms: i64) {
-    let collected = &worker.collected;
-    state.output.deliver(&Batch {
-        identity: &target.identity,
-        table: &state.table,
-        time_ms: slot_ms,
-        values: &collected.values,
-        present: &collected.present,
-        stale: &collected.stale,
-        extras: &collected.extras,
-        report: &worker.report,
-        external: &state.job.external,
-    });
 }
 
 #[cfg(test)]

@@ -152,23 +152,21 @@ impl Scraper {
 
     /// The same; gives how many samples were read, and the error.
     fn scrape_as(&mut self, page: &[u8], content_type: &str) -> (u64, Option<String>) {
-        let (target, state, worker) = (&self.target, &mut self.state, &mut self.worker);
-        self.clock.advance(target.interval);
-        let slot = self.clock.unix_ms();
+        self.clock.advance(self.target.interval);
+        let (state, worker) = (&mut self.state, &mut self.worker);
         worker.collected.begin(&state.table, &state.cache);
         worker.page = page.into();
-        let (counts, appended) = append_page(
-            target,
+        let mut scrape = Scrape {
+            target: &self.target,
             state,
             worker,
-            slot,
-            &mut AcceptAll,
-            content_type,
-            self.deadline,
-        );
+            slot_ms: self.clock.unix_ms(),
+            storage: &mut AcceptAll,
+        };
+        let (counts, appended) = scrape.append_page(content_type, self.deadline);
         if appended.is_err() {
-            worker.collected.roll_back(state.table.rows().len());
-            append_nothing(target, state, worker, slot, &mut AcceptAll);
+            scrape.roll_back();
+            scrape.append_nothing();
         }
         let report = Report {
             is_up: appended.is_ok(),
@@ -176,9 +174,8 @@ impl Scraper {
             counts,
             body_size: 0,
         };
-        let values = report::values(&report, target);
-        finish(target, state, worker, slot, &mut AcceptAll, values, false);
-        deliver(target, state, worker, slot);
+        scrape.finish(report::values(&report, &self.target), Moment::Scrape);
+        scrape.deliver();
         (counts.scraped, appended.err())
     }
 

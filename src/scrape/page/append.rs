@@ -24,19 +24,19 @@ use crate::textparse::{Entry, Format, LabelSource, Options, Parser};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One scrape's way into the storage.
-pub(crate) struct Appending<'a> {
+pub(crate) struct Appending<'a, S> {
     pub(crate) target: &'a Target,
     pub(crate) job: &'a Job,
     pub(crate) cache: &'a mut Cache,
     pub(crate) starts: &'a mut Starts,
     pub(crate) table: &'a SeriesTable,
     pub(crate) collected: &'a mut Collected,
-    pub(crate) storage: &'a mut dyn Storage,
+    pub(crate) storage: &'a mut S,
     /// The timestamp of samples that have none.
     pub(crate) slot_ms: i64,
 }
 
-impl Appending<'_> {
+impl<S: Storage> Appending<'_, S> {
     /// Appends a page, and the markers of the series it lacks. If it fails, the caller rolls back and appends nothing.
     pub(crate) fn page(
         &mut self,

@@ -67,6 +67,15 @@ pub(crate) enum Seen {
     Twice,
 }
 
+/// How the reading of a page ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// It was read to its end.
+    Complete,
+    /// There was none, or it broke off.
+    Failed,
+}
+
 impl Cache {
     pub(crate) fn new() -> Self {
         Self {
@@ -223,7 +232,8 @@ impl Cache {
 
     /// Ends a scrape (prometheus: scrapeCache.iterDone). After a page that was read to its end, what it lacked is forgotten. After
     /// a failure nothing is, unless failing pages have made the memory grow: then `true` is returned.
-    pub(crate) fn end_scrape(&mut self, complete: bool) -> bool {
+    pub(crate) fn end_scrape(&mut self, page: Page) -> bool {
+        let complete = page == Page::Complete;
         let count = self.n_cached + self.families.len();
         let forced = !complete && count > self.n_good * 2 + 1000;
         if complete {
@@ -388,13 +398,13 @@ mod tests {
         assert_eq!(cache.look_at(row), Seen::New);
         cache.learn(row);
         assert_eq!(cache.look_at(row), Seen::Twice);
-        cache.end_scrape(true);
+        cache.end_scrape(Page::Complete);
         assert_eq!(cache.look_at(row), Seen::Known);
-        cache.end_scrape(true);
-        cache.end_scrape(false);
+        cache.end_scrape(Page::Complete);
+        cache.end_scrape(Page::Failed);
         assert_eq!(cache.look_at(row), Seen::Known);
-        cache.end_scrape(true);
-        cache.end_scrape(true);
+        cache.end_scrape(Page::Complete);
+        cache.end_scrape(Page::Complete);
         assert_eq!(cache.look_at(row), Seen::New);
     }
 
@@ -403,10 +413,10 @@ mod tests {
         let mut cache = Cache::new();
         cache.set_live(0);
         cache.set_live(1);
-        cache.end_scrape(true);
+        cache.end_scrape(Page::Complete);
         cache.set_live(1);
         assert_eq!(cache.stale().collect::<Vec<_>>(), [0]);
-        cache.end_scrape(true);
+        cache.end_scrape(Page::Complete);
         cache.set_live(1);
         assert_eq!(cache.stale().count(), 0);
     }

@@ -16,6 +16,15 @@ pub(crate) struct Report {
     pub(crate) body_size: i64,
 }
 
+/// When a report is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// After a scrape.
+    Scrape,
+    /// When the target ends: its report series go stale.
+    End,
+}
+
 /// Unit and help of a report series.
 struct Described(&'static str, &'static str);
 
@@ -85,8 +94,8 @@ pub(crate) fn append(
     values: [f64; 8],
     target: &Target,
     time: i64,
-    reject_out_of_order: bool,
-    storage: &mut dyn Storage,
+    moment: Moment,
+    storage: &mut impl Storage,
     out: &mut Vec<ReportSample>,
 ) -> Result<(), String> {
     out.clear();
@@ -109,7 +118,8 @@ pub(crate) fn append(
                 unit,
                 help,
             }),
-            reject_out_of_order,
+            // What was scraped elsewhere meanwhile is not ended.
+            reject_out_of_order: moment == Moment::End,
         });
         match appended {
             Ok(()) | Err(Rejected::Exemplars(_)) => out.push(sample),

@@ -115,7 +115,7 @@ fn targets_from_group(
         };
         let most = TARGET_STEPS.min(*steps).max(FAIR_STEPS);
         let mut work = Work::of(bounds, most);
-        let populated = populate(config, &discovered, builder, &mut work, interner);
+        let populated = populate(config, &discovered, builder, &mut work);
         *steps = steps.saturating_sub(most - work.left());
         match populated {
             // Without a public label there is nothing to tell its series from others: dropped, too.
@@ -214,7 +214,7 @@ const META: &str = "__meta_";
 struct Settings {
     keep: Keep,
     /// As it was before relabelling.
-    discovered_scheme: Text,
+    discovered_scheme: String,
     interval: Duration,
     timeout: Duration,
     native_histograms: bool,
@@ -228,7 +228,6 @@ fn populate(
     discovered: &Discovered,
     labels: &mut LabelsBuilder,
     work: &mut Work<'_>,
-    interner: &mut Interner,
 ) -> Result<Settings, String> {
     labels.clear();
     let mut not_utf8 = false;
@@ -250,7 +249,7 @@ fn populate(
     let scheme = String::from_utf8_lossy(discovered.get(SCHEME).unwrap_or_default());
     let mut settings = Settings {
         keep: keep.map_err(|stopped| stopped.to_string())?,
-        discovered_scheme: interner.intern(&scheme),
+        discovered_scheme: scheme.into_owned(),
         interval: config.interval,
         timeout: config.timeout,
         native_histograms: config.native_histograms,
@@ -375,7 +374,7 @@ fn build(
             labels: public,
             internal,
             discovered,
-            discovered_scheme: Arc::clone(&settings.discovered_scheme),
+            discovered_scheme: interner.intern(&settings.discovered_scheme),
         }),
         url: url.into(),
         interval: settings.interval,

@@ -17,7 +17,7 @@ use prometheus_operator_receiver::model::labels::{Interner, Labels};
 use prometheus_operator_receiver::rt::clock::{Clock, ManualClock, SystemClock};
 use prometheus_operator_receiver::rt::files::Disk;
 use prometheus_operator_receiver::rt::gate::Gate;
-use prometheus_operator_receiver::scrape::cycle::{End, end_into, scrape_into};
+use prometheus_operator_receiver::scrape::cycle::{End, Scrape};
 use prometheus_operator_receiver::scrape::failure::FailureLog;
 use prometheus_operator_receiver::scrape::job::{Counter, Counters, Job, Options};
 use prometheus_operator_receiver::scrape::state::{TargetState, Worker};
@@ -216,7 +216,14 @@ impl Case<'_> {
             }
             let slot = self.clock.unix_ms();
             slots.push(slot);
-            let outcome = scrape_into(target, &mut state, &mut self.worker, slot, &mut storage);
+            let scrape = Scrape {
+                target,
+                state: &mut state,
+                worker: &mut self.worker,
+                slot_ms: slot,
+                storage: &mut storage,
+            };
+            let outcome = scrape.run();
             self.clock.advance(target.interval);
             let seen = std::mem::take(&mut *self.cycle.lock().unwrap()).requests;
             let mut entry = json!({
@@ -234,14 +241,14 @@ impl Case<'_> {
         } else {
             End::JobGone
         };
-        end_into(
+        let scrape = Scrape {
             target,
-            &mut state,
-            &mut self.worker,
-            why,
-            self.clock.unix_ms(),
-            &mut storage,
-        );
+            state: &mut state,
+            worker: &mut self.worker,
+            slot_ms: self.clock.unix_ms(),
+            storage: &mut storage,
+        };
+        scrape.end(why);
         let end = std::mem::take(&mut storage.transactions);
         if storage.head.is_none() {
             check_batches(&batches, &cycles, &end)?;

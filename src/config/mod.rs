@@ -16,7 +16,6 @@ mod remote;
 mod rules;
 mod sd;
 mod sections;
-mod selector;
 mod shared;
 
 pub use limits::Limits;

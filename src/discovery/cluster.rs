@@ -7,12 +7,12 @@ use crate::config::{KubernetesSd, Role};
 use crate::http::config::{Authorization, Secret};
 use crate::kube::config::{Auth, Config};
 use crate::kube::informers::{Health, SubscribeError};
-use crate::kube::selectors::LabelSelector;
 use crate::kube::store::{Change, Changes};
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Object};
 use crate::kube::{Client, Informers, Scope, Source, Subscription, kubeconfig};
 use crate::model::labels::Text;
+use crate::model::selector::LabelSelector;
 use crossbeam_channel::Sender;
 use log::warn;
 use std::collections::BTreeSet;
@@ -233,7 +233,8 @@ impl Part {
                     SubscribeError::OutOfScope(_) => Obstacle::Outside(error.to_string()),
                     _ => Obstacle::Broken(error.to_string()),
                 })?;
-            let selector = LabelSelector::parse(label).map_err(Obstacle::Broken)?;
+            let selector = LabelSelector::parse(label)
+                .map_err(|error| Obstacle::Broken(format!("label selector {label:?}: {error}")))?;
             sources.push((kind, selector, subscription));
         }
         Ok(Self {

@@ -3,9 +3,9 @@
 
 use super::client::Client;
 use super::error::Error;
+use super::fields;
 use super::folder::{Folder, FolderProblem};
 use super::reflector::{Reflector, Tuning};
-use super::selectors::FieldSelector;
 use super::store::{Changes, Inbox, Status, Store, Trouble};
 use super::types::kind::Kind;
 use super::types::object::{Key, Object};
@@ -335,7 +335,7 @@ impl Shared {
         namespaces: &[String],
         fields: &str,
     ) -> Result<Vec<StoreKey>, SubscribeError> {
-        FieldSelector::parse(kind, fields).map_err(SubscribeError::FieldSelector)?;
+        fields::parse(kind, fields).map_err(SubscribeError::FieldSelector)?;
         let key = |namespace: Option<&String>, fields: String| StoreKey {
             kind,
             namespace: namespace.cloned(),

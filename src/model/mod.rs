@@ -16,6 +16,7 @@ pub mod nearest;
 pub mod quote;
 pub mod regexp;
 pub mod relabel;
+pub mod selector;
 pub mod series;
 pub mod size;
 pub mod url;

@@ -6,7 +6,7 @@ use super::carried_over::{HONOURED, NotCarriedOver, is_honoured, not_carried_ove
 use super::check::check;
 use super::spec::Spec;
 use super::version::{self, Version};
-use crate::kube::types::meta::LabelSelector;
+use crate::kube::types::meta::SelectorSpec;
 use crate::model::nearest::nearest;
 use crate::model::quote::quoted;
 use crate::model::size;
@@ -49,7 +49,7 @@ pub enum Workload {
 impl Default for Settings {
     /// Without any object: every monitor in every namespace, EndpointSlices, no external labels, the newest version.
     fn default() -> Self {
-        let everything = Some(LabelSelector::default());
+        let everything = Some(SelectorSpec::default());
         Self {
             workload: Workload::PrometheusAgent,
             namespace: "monitoring".to_owned(),

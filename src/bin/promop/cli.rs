@@ -7,7 +7,7 @@ pub(crate) use flags::compression;
 use flags::{FLAGS, GENERATE, Group, RUN};
 use log::LevelFilter;
 use prometheus_operator_receiver::exporters::Compression;
-use prometheus_operator_receiver::kube::types::meta::LabelSelector;
+use prometheus_operator_receiver::kube::types::meta::SelectorSpec;
 use prometheus_operator_receiver::model::nearest::nearest;
 use prometheus_operator_receiver::receiver::Settings;
 use serde_json::json;
@@ -45,10 +45,10 @@ pub(crate) struct Args {
     pub(crate) monitor_files: Vec<String>,
     pub(crate) namespaces: Vec<String>,
     pub(crate) deny_namespaces: Vec<String>,
-    pub(crate) service_monitors: Option<LabelSelector>,
-    pub(crate) service_monitor_namespaces: Option<LabelSelector>,
-    pub(crate) pod_monitors: Option<LabelSelector>,
-    pub(crate) pod_monitor_namespaces: Option<LabelSelector>,
+    pub(crate) service_monitors: Option<SelectorSpec>,
+    pub(crate) service_monitor_namespaces: Option<SelectorSpec>,
+    pub(crate) pod_monitors: Option<SelectorSpec>,
+    pub(crate) pod_monitor_namespaces: Option<SelectorSpec>,
     pub(crate) output: Output,
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) otlp_headers: Vec<(String, String)>,

@@ -18,8 +18,8 @@ pub(super) struct RawClient {
     bearer_token_file: Box<str>,
     /// `proxy_connect_header` was written, even if empty: counts as a custom setting for Kubernetes discovery.
     has_connect_header: bool,
-    /// Anything was written: of most jobs nothing is.
-    is_said: bool,
+    /// Anything was written; for most jobs nothing is.
+    is_set: bool,
 }
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -55,7 +55,7 @@ impl RawClient {
         node: &'n Node<'n>,
     ) -> Result<bool> {
         let is_mine = self.decode(d, key, node)?;
-        self.is_said |= is_mine;
+        self.is_set |= is_mine;
         Ok(is_mine)
     }
 
@@ -87,7 +87,7 @@ impl RawClient {
 
     /// Whether anything differs from the defaults.
     pub(super) fn is_custom(&self) -> bool {
-        self.is_said && (self.has_connect_header || self.config != Config::default())
+        self.is_set && (self.has_connect_header || self.config != Config::default())
     }
 
     /// How many kinds of authentication there are, once validated.
@@ -100,7 +100,7 @@ impl RawClient {
 
     /// The settings, `plain` if nothing was written.
     pub(super) fn finish(self, plain: &Arc<Config>) -> Arc<Config> {
-        if self.is_said {
+        if self.is_set {
             Arc::new(self.config)
         } else {
             Arc::clone(plain)

@@ -1,4 +1,5 @@
-//! Whole documents in pieces: for the load gate (`promop-bench load`) and `promop check`; `run` loads jobs one by one.
+//! Whole documents in pieces, so that they load in the memory of their jobs: for `promop check`, and for the gate on loading
+//! thousands of jobs (`cargo bench --bench config -- document`). `promop run` loads jobs one by one.
 
 use crate::wire::yaml::{self, Data, Node};
 use memchr::memmem;

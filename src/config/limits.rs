@@ -1,4 +1,4 @@
-//! The limits of a job (prometheus: config/config.go). They are enforced while scraping.
+//! The limits of a job (prometheus: config/config.go), which scraping enforces.
 
 use super::decode::{Decoder, Result};
 use crate::wire::yaml::Node;

@@ -1,5 +1,6 @@
 //! Prometheus configurations: loaded strictly, defaulted and validated as Prometheus does. Text in, values out;
-//! referenced files arrive through [`Files`].
+//! referenced files arrive through [`Files`]. Here are the types of what was loaded; [`Loader`] does it: a `Decoder` turns
+//! YAML into raw values (`RawJob`, `RawClient`, …), which then inherit from `global` and are validated.
 
 mod client;
 mod decode;
@@ -16,7 +17,6 @@ mod remote;
 mod rules;
 mod sd;
 mod sections;
-mod selector;
 mod shared;
 
 pub use limits::Limits;

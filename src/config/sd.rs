@@ -2,9 +2,10 @@
 
 use super::client::{RawClient, url_field};
 use super::decode::{Decoder, Result, Shape};
-use super::{AttachMetadata, FileSd, HttpSd, KubernetesSd, Role, SdConfig, Selector, selector};
+use super::{AttachMetadata, FileSd, HttpSd, KubernetesSd, Role, SdConfig, Selector};
 use crate::model::group::{RawLabels, TargetGroup};
 use crate::model::quote::{quoted, without_password};
+use crate::model::selector::{FieldSelector, LabelSelector};
 use crate::model::url::Url;
 use crate::wire::yaml::scalar;
 use crate::wire::yaml::{Data, Node};
@@ -434,13 +435,13 @@ impl RawKubernetes {
             if selectors.iter().any(|known| known.role == kind) {
                 return d.wrong(format!("duplicated selector role: {}", kind.as_str()));
             }
-            selector::check_fields(&field).or_else(|what| {
+            FieldSelector::parse(&field).map(drop).or_else(|what| {
                 d.wrong(format!(
                     "field selector {field}: {what}",
                     field = quoted(&field)
                 ))
             })?;
-            selector::check_labels(&label).or_else(|what| {
+            LabelSelector::parse(&label).map(drop).or_else(|what| {
                 d.wrong(format!(
                     "label selector {label}: {what}",
                     label = quoted(&label)

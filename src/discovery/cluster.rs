@@ -6,7 +6,6 @@ use super::kubernetes::{Evaluator, View, filter, kinds, main_kind};
 use crate::config::{KubernetesSd, Role};
 use crate::http::config::{Authorization, Secret};
 use crate::kube::config::{Auth, Config};
-use crate::kube::selectors::LabelSelector;
 use crate::kube::store::{Change, Changes};
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Object};
@@ -14,6 +13,7 @@ use crate::kube::{
     Client, Informers, Scope, Source, SubscribeError, Subscription, WatchHealth, kubeconfig,
 };
 use crate::model::labels::Text;
+use crate::model::selector::LabelSelector;
 use crossbeam_channel::Sender;
 use log::warn;
 use std::collections::BTreeSet;
@@ -234,7 +234,8 @@ impl Part {
                     SubscribeError::OutOfScope(_) => Obstacle::Outside(error.to_string()),
                     _ => Obstacle::Broken(error.to_string()),
                 })?;
-            let selector = LabelSelector::parse(label).map_err(Obstacle::Broken)?;
+            let selector = LabelSelector::parse(label)
+                .map_err(|error| Obstacle::Broken(format!("label selector {label:?}: {error}")))?;
             sources.push((kind, selector, subscription));
         }
         Ok(Self {

@@ -3,8 +3,8 @@
 
 use super::api::error::{Error, Status};
 use super::decode;
+use super::fields;
 use super::manifest;
-use super::selectors::FieldSelector;
 use super::types::kind::Kind;
 use super::types::object::{Key, Object};
 use super::watch::store_key::StoreKey;
@@ -162,7 +162,7 @@ impl Folder {
     pub(crate) fn objects(&self, wanted: &StoreKey) -> (Vec<Object>, BTreeMap<Key, String>) {
         let (mut objects, mut undecodable) = (Vec::new(), BTreeMap::new());
         // Checked when the store was opened.
-        let fields = FieldSelector::parse(wanted.kind, &wanted.fields).unwrap_or_default();
+        let selector = fields::parse(wanted.kind, &wanted.fields).unwrap_or_default();
         let mut seen = BTreeSet::new();
         for entry in self.entries() {
             let inside = wanted
@@ -172,7 +172,7 @@ impl Folder {
             if entry.kind != wanted.kind || !inside || !seen.insert(&entry.key) {
                 continue;
             }
-            if !fields.matches(&entry.value) {
+            if !fields::matches(&selector, &entry.value) {
                 continue;
             }
             let read = |value: &Value| Object::decode(entry.kind, &value.to_string());

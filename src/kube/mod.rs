@@ -2,10 +2,9 @@
 
 mod api;
 pub mod decode;
+pub mod fields;
 pub mod folder;
 pub mod manifest;
-pub mod selector;
-pub mod selectors;
 pub mod types;
 mod watch;
 

@@ -1,5 +1,5 @@
-//! The nouns of Prometheus: labels, relabelling, durations, values, histograms, and what a scrape hands on.
-//! Nothing here does I/O or knows HTTP, YAML or Kubernetes.
+//! The nouns of Prometheus: labels, relabelling, durations, values, histograms, and what a scrape hands on; and the texts that
+//! all floors read alike: URLs, selectors. Nothing here does I/O or knows HTTP, YAML or Kubernetes' objects.
 
 pub mod batch;
 pub mod bounds;
@@ -16,6 +16,7 @@ pub mod nearest;
 pub mod quote;
 pub mod regexp;
 pub mod relabel;
+pub mod selector;
 pub mod series;
 pub mod size;
 pub mod url;

@@ -5,7 +5,7 @@ use super::common::{
     Proxy, Relabeling, Tls, without_credentials_file, without_files,
 };
 use super::quantity::Quantity;
-use crate::kube::types::meta::{LabelSelector, ObjectMeta};
+use crate::kube::types::meta::{ObjectMeta, SelectorSpec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub struct PodMonitorSpec {
     /// One job each.
     pub pod_metrics_endpoints: Vec<PodMetricsEndpoint>,
     /// Selects Pods.
-    pub selector: LabelSelector,
+    pub selector: SelectorSpec,
     /// `RelabelConfig` or `RoleSelector`.
     pub selector_mechanism: Option<String>,
     /// Where Pods are looked for.

@@ -5,7 +5,7 @@ use super::common::{
     Proxy, Relabeling, Tls, without_credentials_file,
 };
 use super::quantity::Quantity;
-use crate::kube::types::meta::{LabelSelector, ObjectMeta};
+use crate::kube::types::meta::{ObjectMeta, SelectorSpec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub struct ServiceMonitorSpec {
     /// One job each.
     pub endpoints: Vec<Endpoint>,
     /// Selects Services.
-    pub selector: LabelSelector,
+    pub selector: SelectorSpec,
     /// `RelabelConfig` or `RoleSelector`.
     pub selector_mechanism: Option<String>,
     /// Where Services are looked for.

@@ -3,7 +3,7 @@
 
 use super::spec::Spec;
 use super::types::Error;
-use crate::kube::selector::Selector;
+use crate::kube::types::meta::SelectorSpec;
 use crate::model::{duration, size};
 
 const PROTOCOLS: &[&str] = &[
@@ -97,7 +97,7 @@ pub(super) fn check(spec: &Spec) -> Result<(), Error> {
         ),
     ];
     for (field, selector) in selectors {
-        if let Some(Err(error)) = selector.as_ref().map(Selector::new) {
+        if let Some(Err(error)) = selector.as_ref().map(SelectorSpec::to_selector) {
             return Err(Error::new(format!("{field}: {error}")));
         }
     }

@@ -1,7 +1,7 @@
 //! Both kinds of monitors, seen as one: what they share stands under one name, what one of them lacks is empty.
 
 use super::types::Kind;
-use crate::kube::types::meta::{LabelSelector, ObjectMeta};
+use crate::kube::types::meta::{ObjectMeta, SelectorSpec};
 use crate::monitoring::{
     AttachMetadata, Authorization, BasicAuth, IntOrString, KeySelector, NamespaceSelector, OAuth2,
     PodMetricsEndpoint, PodMonitor, Proxy, Quantity, Relabeling, ServiceMonitor, Tls,
@@ -104,7 +104,7 @@ pub(super) struct Monitor<'a> {
     pub(super) job_label: &'a str,
     pub(super) target_labels: &'a [String],
     pub(super) pod_target_labels: &'a [String],
-    pub(super) selector: &'a LabelSelector,
+    pub(super) selector: &'a SelectorSpec,
     pub(super) selector_mechanism: Option<&'a str>,
     pub(super) namespace_selector: &'a NamespaceSelector,
     pub(super) service_discovery_role: Option<&'a str>,

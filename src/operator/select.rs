@@ -7,8 +7,8 @@ use super::monitor::{Endpoint, Monitor, Stored};
 use super::settings::Settings;
 use super::snapshot::Namespace;
 use super::types::{Error, Kind};
-use crate::kube::selector::Selector;
-use crate::kube::types::meta::{LabelSelector, ObjectMeta};
+use crate::kube::types::meta::{ObjectMeta, SelectorSpec};
+use crate::model::selector::LabelSelector;
 use crate::monitoring::{KeySelector, SecretOrConfigMap};
 use std::collections::BTreeSet;
 
@@ -51,15 +51,15 @@ impl<'a> Choices<'a> {
 /// What one kind's selectors choose.
 struct Choice<'a> {
     /// Unset: nothing.
-    objects: Option<Selector>,
+    objects: Option<LabelSelector>,
     namespaces: BTreeSet<&'a str>,
 }
 
 impl<'a> Choice<'a> {
     fn new(
         kind: Kind,
-        objects: Option<&LabelSelector>,
-        namespaces: Option<&LabelSelector>,
+        objects: Option<&SelectorSpec>,
+        namespaces: Option<&SelectorSpec>,
         known: &'a [Namespace],
         settings: &'a Settings,
     ) -> Result<Self, Error> {
@@ -67,7 +67,7 @@ impl<'a> Choice<'a> {
         let namespaces = match namespaces {
             None => BTreeSet::from([settings.namespace.as_str()]),
             Some(selector) => {
-                let selector = Selector::new(selector).map_err(|error| {
+                let selector = selector.to_selector().map_err(|error| {
                     refuse(format!(
                         "failed to convert namespace label selector to selector: {error}"
                     ))
@@ -78,9 +78,9 @@ impl<'a> Choice<'a> {
                 chosen.map(|namespace| namespace.name.as_str()).collect()
             }
         };
-        let objects = objects.map(Selector::new).transpose();
+        let objects = objects.map(SelectorSpec::to_selector).transpose();
         Ok(Self {
-            objects: objects.map_err(|error| refuse(error.to_string()))?,
+            objects: objects.map_err(refuse)?,
             namespaces,
         })
     }

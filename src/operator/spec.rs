@@ -1,7 +1,7 @@
 //! The fields of `spec` of a `Prometheus` or `PrometheusAgent` object that are honoured.
 
 use super::types::Error;
-use crate::kube::types::meta::LabelSelector;
+use crate::kube::types::meta::SelectorSpec;
 use crate::monitoring::{
     AttachMetadata, Authorization, BasicAuth, KeySelector, Proxy, Relabeling, Tls,
 };
@@ -15,17 +15,17 @@ pub struct Spec {
     /// The Prometheus version to generate for; the newest if unset.
     pub version: Option<String>,
     /// Which ServiceMonitors; unset selects none.
-    pub service_monitor_selector: Option<LabelSelector>,
+    pub service_monitor_selector: Option<SelectorSpec>,
     /// Of which namespaces; unset means the own one.
-    pub service_monitor_namespace_selector: Option<LabelSelector>,
+    pub service_monitor_namespace_selector: Option<SelectorSpec>,
     /// Which PodMonitors; unset selects none.
-    pub pod_monitor_selector: Option<LabelSelector>,
+    pub pod_monitor_selector: Option<SelectorSpec>,
     /// Of which namespaces; unset means the own one.
-    pub pod_monitor_namespace_selector: Option<LabelSelector>,
+    pub pod_monitor_namespace_selector: Option<SelectorSpec>,
     /// Only looked at to know whether a server is managed at all.
-    pub probe_selector: Option<LabelSelector>,
+    pub probe_selector: Option<SelectorSpec>,
     /// Only looked at to know whether a server is managed at all.
-    pub scrape_config_selector: Option<LabelSelector>,
+    pub scrape_config_selector: Option<SelectorSpec>,
     /// `global.scrape_interval`; `30s` if unset.
     pub scrape_interval: Option<String>,
     /// `global.scrape_timeout`.

@@ -8,7 +8,6 @@ use super::monitor::{Endpoint, Monitor};
 use super::relabel;
 use super::types::Kind;
 use super::version;
-use crate::kube::selector::Selector;
 use crate::model::quote::quoted;
 use crate::model::url::Url;
 use crate::monitoring::{Authorization, OAuth2, Proxy, Tls};
@@ -22,8 +21,9 @@ pub(super) fn check(
     cx: &Context<'_>,
     loader: &mut Loader<'_>,
 ) -> Result<(), String> {
-    Selector::new(monitor.selector).map_err(|error| match monitor.kind {
-        Kind::ServiceMonitor => error.to_string(),
+    let selector = monitor.selector.to_selector();
+    selector.map_err(|error| match monitor.kind {
+        Kind::ServiceMonitor => error,
         Kind::PodMonitor => format!("failed to parse label selector: {error}"),
     })?;
     if monitor.selector_mechanism == Some("RoleSelector") && !cx.version.has(version::ROLE_SELECTOR)

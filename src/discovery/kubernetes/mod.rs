@@ -14,12 +14,12 @@ mod pod;
 mod service;
 
 use crate::config::{AttachMetadata, KubernetesSd, Role};
-use crate::kube::selectors::LabelSelector;
 use crate::kube::store::Change;
 use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Object};
 use crate::model::group::TargetGroup;
 use crate::model::labels::Text;
+use crate::model::selector::LabelSelector;
 use index::Index;
 use labels::Names;
 use std::collections::BTreeSet;

@@ -4,6 +4,5 @@ pub mod core;
 pub mod discovery;
 pub mod kind;
 pub mod meta;
-pub(super) mod names;
 pub mod networking;
 pub mod object;

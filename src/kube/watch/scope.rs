@@ -1,7 +1,7 @@
 //! Which namespaces are read, and which stores that makes.
 
 use super::store_key::StoreKey;
-use crate::kube::selectors::FieldSelector;
+use crate::kube::fields;
 use crate::kube::types::kind::Kind;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -27,7 +27,7 @@ impl Scope {
         namespaces: &[String],
         fields: &str,
     ) -> Result<Vec<StoreKey>, SubscribeError> {
-        FieldSelector::parse(kind, fields).map_err(SubscribeError::FieldSelector)?;
+        fields::parse(kind, fields).map_err(SubscribeError::FieldSelector)?;
         let key = |namespace: Option<&String>, fields: String| StoreKey {
             kind,
             namespace: namespace.cloned(),

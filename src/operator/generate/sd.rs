@@ -6,7 +6,6 @@ use super::super::monitor::Monitor;
 use super::super::types::Kind;
 use super::super::version;
 use super::http::Http;
-use crate::kube::selector::Selector;
 use crate::monitoring::AttachMetadata;
 use crate::wire::yaml::emit::{Pairs, Tree, map, texts};
 use std::borrow::Cow;
@@ -130,9 +129,8 @@ fn selectors<'a>(cx: &Context<'_>, monitor: &Monitor<'_>, role: &'static str) ->
         return selectors;
     }
     // It has been checked with the monitor.
-    let label = Selector::new(monitor.selector)
-        .unwrap_or_default()
-        .to_string();
+    let label = monitor.selector.to_selector();
+    let label = label.unwrap_or_default().to_string();
     let service = (monitor.kind == Kind::ServiceMonitor).then_some("service");
     for role in std::iter::once(role).chain(service) {
         selectors.push(map([

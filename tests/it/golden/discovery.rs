@@ -7,12 +7,13 @@ use prometheus_operator_receiver::config::{AttachMetadata, KubernetesSd, Role, S
 use prometheus_operator_receiver::discovery::kubernetes::{
     Evaluator, View, filter, kinds, main_kind,
 };
+use prometheus_operator_receiver::kube::fields;
 use prometheus_operator_receiver::kube::manifest;
-use prometheus_operator_receiver::kube::selectors::{FieldSelector, LabelSelector};
 use prometheus_operator_receiver::kube::store::Change;
 use prometheus_operator_receiver::kube::types::kind::Kind;
 use prometheus_operator_receiver::kube::types::object::{Key, Object};
 use prometheus_operator_receiver::model::group::{RawLabels, TargetGroup};
+use prometheus_operator_receiver::model::selector::{FieldSelector, LabelSelector};
 use prometheus_operator_receiver::wire::yaml::serde::from_str;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -121,10 +122,7 @@ impl Cluster {
         for kind in kinds(sd) {
             let own = sd.selectors.iter().find(|s| main_kind(s.role) == kind);
             let (label, field) = own.map_or(("", ""), |s| (&s.label, &s.field));
-            let parsed = (
-                LabelSelector::parse(label)?,
-                FieldSelector::parse(kind, field)?,
-            );
+            let parsed = (LabelSelector::parse(label)?, fields::parse(kind, field)?);
             selectors.insert(kind, parsed);
         }
         Ok(Self {
@@ -143,7 +141,7 @@ impl Cluster {
                 .unwrap_or_default()
         };
         let kind = Kind::of(text("/apiVersion"), text("/kind"))?;
-        let (labels, fields) = self.selectors.get(&kind)?;
+        let (label_selector, field_selector) = self.selectors.get(&kind)?;
         let object = Arc::new(Object::decode(kind, &json.to_string()).unwrap());
         let id = (kind, object.key());
         let is_elsewhere = kind.is_namespaced()
@@ -152,7 +150,7 @@ impl Cluster {
         if is_elsewhere {
             return None;
         }
-        let gone = event == "DELETED" || !fields.matches(json);
+        let gone = event == "DELETED" || !fields::matches(field_selector, json);
         let old = self.all.remove(&id);
         let change = match (old, gone) {
             (None, true) => return None,
@@ -163,7 +161,7 @@ impl Cluster {
         if !gone {
             self.all.insert(id.clone(), object);
         }
-        let seen = filter(change, labels)?;
+        let seen = filter(change, label_selector)?;
         match &seen {
             Change::Deleted(_) => self.objects.remove(&id),
             Change::Added(new) | Change::Modified(_, new) => {

@@ -4,7 +4,7 @@ const LONGEST_NAME: usize = 63;
 const LONGEST_PREFIX: usize = 253;
 
 /// What is wrong with the key of a label or annotation (apimachinery: util/validation, IsQualifiedName).
-pub(in crate::kube) fn key_problem(key: &str) -> Option<String> {
+pub(crate) fn key_problem(key: &str) -> Option<String> {
     const EXAMPLES: &str = "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
     const FORM: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
     let (prefix, name) = match key.split_once('/') {
@@ -43,7 +43,7 @@ pub(in crate::kube) fn key_problem(key: &str) -> Option<String> {
 }
 
 /// What is wrong with the value of a label.
-pub(in crate::kube) fn value_problem(value: &str) -> Option<String> {
+pub(crate) fn value_problem(value: &str) -> Option<String> {
     let mut problems = Vec::new();
     if value.len() > LONGEST_NAME {
         problems.push(format!("must be no more than {LONGEST_NAME} bytes"));
@@ -65,7 +65,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What is wrong with the name of an object (apimachinery: util/validation, IsDNS1123Subdomain).
-pub(in crate::kube) fn name_problem(name: &str) -> Option<String> {
+pub(crate) fn name_problem(name: &str) -> Option<String> {
     if name.len() > LONGEST_PREFIX {
         return Some(format!("must be no more than {LONGEST_PREFIX} bytes"));
     }
@@ -73,7 +73,7 @@ pub(in crate::kube) fn name_problem(name: &str) -> Option<String> {
 }
 
 /// What is wrong with the name of a namespace (apimachinery: util/validation, IsDNS1123Label).
-pub(in crate::kube) fn namespace_problem(name: &str) -> Option<String> {
+pub(crate) fn namespace_problem(name: &str) -> Option<String> {
     if name.len() > LONGEST_NAME {
         return Some(format!("must be no more than {LONGEST_NAME} bytes"));
     }

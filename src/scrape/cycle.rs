@@ -3,8 +3,8 @@
 use super::accept;
 use super::fetch;
 use super::page::append::{Appending, add};
-use super::page::reading::Counts;
 use super::page::cache::Page;
+use super::page::reading::Counts;
 use super::page::report::{self, Moment, Report};
 use super::page::storage::{AcceptAll, Storage};
 use super::state::{TargetState, Worker};

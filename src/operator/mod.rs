@@ -44,6 +44,9 @@ use std::sync::Arc;
 /// Folder under which jobs name the files of [`Fragment::files`].
 pub const TLS_ASSETS_DIR: &str = "/etc/prometheus/certs";
 
+/// A file of a job: its path and its content.
+pub type JobFile = (Arc<str>, Arc<[u8]>);
+
 /// One job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {
@@ -52,13 +55,13 @@ pub struct Fragment {
     /// The job as an item of the list `scrape_configs`: `- job_name: …`, with a line break at its end.
     pub yaml: Arc<str>,
     /// The certificates and keys that it names, by path.
-    pub files: Arc<[(Arc<str>, Arc<[u8]>)]>,
+    pub files: Arc<[JobFile]>,
     /// Equal if text and contents of files are; different, but for 2⁻¹²⁸, if they are not.
     pub key: u128,
 }
 
 impl Fragment {
-    fn new(owner: Owner, yaml: String, files: Vec<(Arc<str>, Arc<[u8]>)>) -> Self {
+    fn new(owner: Owner, yaml: String, files: Vec<JobFile>) -> Self {
         let mut digest = md5::Context::new();
         digest.consume(&yaml);
         for (_, content) in &files {

@@ -6,6 +6,7 @@ use super::page::append::{Appending, add};
 use super::page::cache::Page;
 use super::page::reading::Counts;
 use super::page::report::{self, Moment, Report};
+use super::page::shape::Shape;
 use super::page::storage::{AcceptAll, Storage};
 use super::state::{TargetState, Worker};
 use super::target::Target;
@@ -157,7 +158,7 @@ impl<S: Storage> Scrape<'_, S> {
             }
             Ok(content_type) => {
                 let size = i64::try_from(self.worker.page.len()).unwrap_or(i64::MAX);
-                let (counts, appended) = self.append_page(&content_type, deadline);
+                let (counts, appended) = self.read_page(&content_type, deadline);
                 if appended.is_err() {
                     self.roll_back();
                     self.append_nothing();
@@ -211,6 +212,14 @@ impl<S: Storage> Scrape<'_, S> {
         self.state.was_scraped = false;
     }
 
+    /// Takes the samples of a page.
+    fn read_page(&mut self, content_type: &str, deadline: Instant) -> (Counts, Result<(), String>) {
+        match self.page_of_shape(content_type) {
+            Some(counts) => (counts, Ok(())),
+            None => self.append_page(content_type, deadline),
+        }
+    }
+
     /// Appends a page that was read; afterwards its rows are known.
     fn append_page(
         &mut self,
@@ -244,13 +253,42 @@ impl<S: Storage> Scrape<'_, S> {
         self.worker.page = page;
         if appended.is_ok() {
             self.state.cache.end_scrape(Page::Complete);
+            self.record_shape(content_type, counts);
         }
         (counts, appended)
+    }
+
+    /// Reads a page that is like the last one but for its values. What such a page does to the target's state was done by
+    /// the last one.
+    fn page_of_shape(&mut self, content_type: &str) -> Option<Counts> {
+        let shape = self.state.shape.as_ref()?;
+        let collected = &mut self.worker.collected;
+        let counts = shape.read(&self.worker.page, content_type, &mut collected.values)?;
+        collected.present_all(&self.state.table);
+        Some(counts)
+    }
+
+    /// Remembers the shape of a page that a reader has read, if the next page of this shape needs none.
+    fn record_shape(&mut self, content_type: &str, counts: Counts) {
+        let (state, collected) = (&mut *self.state, &self.worker.collected);
+        let is_plain = !S::IS_CHOOSY
+            && counts.added == 0
+            && collected.is_plain(state.table.rows().len())
+            && !state.job.options.synthesize_start
+            && !state.cache.is_unsettled
+            && !state.cache.has_old_families();
+        state.shape = is_plain
+            .then(|| {
+                let (page, places) = (&self.worker.page, &collected.places);
+                Shape::record(page, places, counts, content_type, state.cache.hash(()))
+            })
+            .flatten();
     }
 
     /// After a failure, and for an empty page: everything that was live goes stale, nothing is forgotten.
     fn append_nothing(&mut self) {
         self.worker.collected.order.clear();
+        self.state.shape = None;
         if let Err(error) = self.appending().markers() {
             log::warn!("{}: no stale markers: {error}", self.target.url);
             self.roll_back();
@@ -310,6 +348,7 @@ impl<S: Storage> Scrape<'_, S> {
                 .rebuild(&self.state.table, cache, &collected.order);
             collected.move_to(&rebuilt);
             self.state.table = rebuilt.table;
+            self.state.shape = None;
             self.state.starts.retain(|row| cache.knows(row));
         }
         collected.extras.sort();

@@ -3,6 +3,7 @@
 use super::job::Job;
 use super::page::cache::Cache;
 use super::page::collected::Collected;
+use super::page::shape::Shape;
 use super::page::start_timestamp::Starts;
 use crate::http::body::Inflater;
 use crate::http::client::Buffers;
@@ -21,6 +22,8 @@ pub struct TargetState {
     pub(super) table: Arc<SeriesTable>,
     pub(super) cache: Cache,
     pub(super) starts: Starts,
+    /// What the last page was like, if the next of this shape can do without a reader.
+    pub(super) shape: Option<Shape>,
     /// There was a scrape: its end has something to end.
     pub(super) was_scraped: bool,
     pub(super) output: Box<dyn TargetOutput>,
@@ -35,6 +38,7 @@ impl TargetState {
             table: Arc::default(),
             cache: Cache::new(),
             starts: Starts::default(),
+            shape: None,
             was_scraped: false,
             output,
         }
@@ -55,6 +59,7 @@ impl TargetState {
     pub fn set_job(&mut self, job: Arc<Job>) {
         if !Arc::ptr_eq(&self.job, &job) {
             self.connection = None;
+            self.shape = None;
             self.job = job;
         }
     }

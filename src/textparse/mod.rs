@@ -27,6 +27,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use choose::choose;
+pub use number::value_of_line;
 
 /// How a page is to be read; the booleans are those of the job and of the receiver.
 #[derive(Debug, Clone, Copy, Default)]

@@ -71,6 +71,17 @@ pub(super) fn parse_short(text: &[u8]) -> Option<(f64, usize)> {
     Some((if negative { -value } else { value }, i))
 }
 
+/// The value that stands at the start of `text` and ends its line, and its length; none if it is no number, or if more stands
+/// on the line.
+#[inline]
+pub fn value_of_line(text: &[u8]) -> Option<(f64, usize)> {
+    if let Some((value, length)) = parse_short(text) {
+        return (text.get(length) == Some(&b'\n')).then_some((value, length));
+    }
+    let length = memchr::memchr(b'\n', text)?;
+    Some((parse_decimal(text.get(..length)?)?, length))
+}
+
 /// A sample's value: decimal, `inf`, `infinity` or `nan` in any case. No hexadecimal, no underscores, no signed NaN; overflow
 /// is an error, underflow is 0 (prometheus: model/textparse, parseFloat).
 pub(super) fn parse_decimal(text: &[u8]) -> Option<f64> {

@@ -16,9 +16,11 @@ use crate::rt::clock::{Clock, ManualClock};
 use crate::rt::files::MemoryFiles;
 use crate::rt::gate::Gate;
 use crate::scrape::job::{Counters, Job, Options};
+use crate::scrape::page::storage;
 use crate::scrape::target::sync;
 use crate::wire::protobuf::Writer;
 use parking_lot::Mutex;
+use proptest::prelude::*;
 
 fn config() -> ScrapeConfig {
     ScrapeConfig {
@@ -152,6 +154,15 @@ impl Scraper {
 
     /// The same; gives how many samples were read, and the error.
     fn scrape_as(&mut self, page: &[u8], content_type: &str) -> (u64, Option<String>) {
+        self.scrape_into(page, content_type, &mut AcceptAll)
+    }
+
+    fn scrape_into(
+        &mut self,
+        page: &[u8],
+        content_type: &str,
+        storage: &mut impl Storage,
+    ) -> (u64, Option<String>) {
         self.clock.advance(self.target.interval);
         let (state, worker) = (&mut self.state, &mut self.worker);
         worker.collected.begin(&state.table, &state.cache);
@@ -161,9 +172,9 @@ impl Scraper {
             state,
             worker,
             slot_ms: self.clock.unix_ms(),
-            storage: &mut AcceptAll,
+            storage,
         };
-        let (counts, appended) = scrape.append_page(content_type, self.deadline);
+        let (counts, appended) = scrape.read_page(content_type, self.deadline);
         if appended.is_err() {
             scrape.roll_back();
             scrape.append_nothing();
@@ -426,4 +437,105 @@ fn churn_does_not_pile_up() {
     it.scrape("a{x=\"0\"} 1\n");
     it.scrape("a{x=\"0\"} 1\n");
     assert_eq!(it.state.table().rows().len(), 1);
+}
+
+/// Takes everything as the product's storage does, but wants to see it: so that every page goes to the reader.
+#[derive(Debug)]
+struct Choosy;
+
+impl Storage for Choosy {
+    fn append(&mut self, sample: &storage::Sample<'_>) -> Result<(), storage::Rejected> {
+        AcceptAll.append(sample)
+    }
+
+    fn commit(&mut self) {}
+
+    fn rollback(&mut self) {}
+}
+
+/// Lines that a page may have; `#` stands for a value.
+const LINES: [&str; 14] = [
+    "# TYPE a counter",
+    "# TYPE a gauge",
+    "# HELP a About a.",
+    "# HELP a About a, again.",
+    "# a comment",
+    "",
+    "a{x=\"1\"} #",
+    "a{x=\"2\"} #",
+    "a{x=\"2\",} #",
+    "b #",
+    "b # 1000",
+    "drop_me #",
+    "c{le=\"+Inf\"} #",
+    "not a sample",
+];
+
+const VALUES: [&str; 7] = [
+    "1",
+    "-2.5",
+    "3e4",
+    "NaN",
+    "+Inf",
+    "1e400",
+    "12345678901234567890",
+];
+
+proptest! {
+    /// Pages that change a little, now and then, are the same to whoever takes shapes and to whoever reads all.
+    #[test]
+    fn shapes_change_nothing(
+        page in prop::collection::vec(0..LINES.len() - 1, 1..12),
+        steps in prop::collection::vec((0..6u8, 0..12usize, 0..LINES.len(), 0..VALUES.len()), 1..25),
+    ) {
+        let rules = "[{action: drop, source_labels: [__name__], regex: drop_me}]";
+        let mut config = config();
+        let node = crate::wire::yaml::parse(rules.as_bytes()).unwrap().unwrap();
+        let rules = crate::config::Loader::default().load_rules(&node, config.validation_scheme);
+        config.metric_rules = rules.unwrap();
+        let (mut fast, mut slow) = (Scraper::with(config.clone()), Scraper::with(config));
+        let mut page = page;
+        for (kind, at, line, value) in steps {
+            let at = at % page.len().max(1);
+            match kind {
+                0 => page.insert(at, line),
+                1 if page.len() > 1 => drop(page.remove(at)),
+                2 => page[at] = line,
+                // Mostly only values change.
+                _ => {}
+            }
+            let mut text = String::new();
+            for (n, line) in page.iter().enumerate() {
+                let value = VALUES[(value + n) % VALUES.len()];
+                text.push_str(&LINES[*line].replacen('#', if LINES[*line].starts_with('#') { "#" } else { value }, 1));
+                text.push('\n');
+            }
+            let ours = fast.scrape_as(text.as_bytes(), "text/plain");
+            let theirs = slow.scrape_into(text.as_bytes(), "text/plain", &mut Choosy);
+            prop_assert_eq!(&ours, &theirs, "{}", text);
+            prop_assert_eq!(&*fast.delivered.0.lock(), &*slow.delivered.0.lock(), "{}", text);
+            prop_assert_eq!(fast.added(), slow.added(), "{}", text);
+            prop_assert!(slow.state.shape.is_none());
+        }
+    }
+}
+
+#[test]
+fn a_page_that_comes_again_needs_no_reader() {
+    let mut scraper = Scraper::new();
+    scraper.scrape("# TYPE a counter\na 1\nb 2\n");
+    assert!(scraper.state.shape.is_none());
+    scraper.scrape("# TYPE a counter\na 1\nb 2\n");
+    assert!(scraper.state.shape.is_some());
+    let lines = scraper.scrape("# TYPE a counter\na 3\nb 4.5\n");
+    assert_eq!(lines, ["a=3", "b=4.5"]);
+    // Nothing was read: nobody has noted where samples stand.
+    assert!(scraper.worker.collected.places.is_empty());
+    // A series that is gone goes stale all the same.
+    assert_eq!(
+        scraper.scrape("# TYPE a counter\na 3\n"),
+        ["a=3", "b stale"]
+    );
+    scraper.scrape("# TYPE a counter\na 3\nb 1\n");
+    assert!(scraper.state.shape.is_none());
 }

@@ -132,6 +132,7 @@ impl<S: Storage> Appending<'_, S> {
                 }
             }
             Entry::Series(series) => {
+                self.collected.places.push(series.place);
                 let read = Read {
                     key: series.key,
                     labels: series.labels,

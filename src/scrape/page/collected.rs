@@ -6,7 +6,8 @@ use super::labels::LabelMaker;
 use super::storage::Value;
 use crate::model::batch::Extras;
 use crate::model::exemplar::Exemplar;
-use crate::model::series::{SeriesId, SeriesTable};
+use crate::model::series::{RowKind, SeriesId, SeriesTable};
+use crate::textparse::Place;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -19,6 +20,8 @@ pub(crate) struct Collected {
     pub(crate) extras: Extras,
     /// Rows in the order of the page.
     pub(crate) order: Vec<u32>,
+    /// Where the samples of the page stand, as far as they are numbers.
+    pub(crate) places: Vec<Place>,
     pub(crate) changes: Changes,
     pub(crate) maker: LabelMaker,
     /// How often a row was repeated with explicit timestamps.
@@ -30,6 +33,7 @@ impl Collected {
     /// Empties everything, for a target's next scrape.
     pub(crate) fn begin(&mut self, table: &SeriesTable, cache: &Cache) {
         self.order.clear();
+        self.places.clear();
         self.changes.begin(cache.superseded);
         self.roll_back(table.rows().len());
     }
@@ -42,6 +46,29 @@ impl Collected {
         self.stale.clear();
         self.extras.clear();
         self.repeats.clear();
+    }
+
+    /// All rows that are delivered are on the page.
+    pub(crate) fn present_all(&mut self, table: &SeriesTable) {
+        for (at, row) in table.rows().iter().enumerate() {
+            if row.kind != RowKind::Dropped
+                && let Some(word) = self.present.get_mut(at / 64)
+            {
+                *word |= 1 << (at % 64);
+            }
+        }
+    }
+
+    /// Whether the page had exactly the rows of the table, in their order, and nothing came of it but their values.
+    pub(crate) fn is_plain(&self, n_rows: usize) -> bool {
+        let mut order = self.order.iter().zip(0..);
+        self.order.len() == n_rows
+            && self.places.len() == n_rows
+            && order.all(|(row, at)| *row == at)
+            && self.changes.is_empty()
+            && self.stale.is_empty()
+            && self.extras == Extras::default()
+            && self.repeats.is_empty()
     }
 
     /// How many label sets were ever built here.

@@ -18,6 +18,7 @@ pub(crate) mod collected;
 pub(crate) mod labels;
 pub(crate) mod reading;
 pub(crate) mod report;
+pub(crate) mod shape;
 pub(crate) mod start_timestamp;
 
 mod buckets;

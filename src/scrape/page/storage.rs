@@ -12,6 +12,9 @@ use std::fmt::Debug;
 
 /// Judges samples one by one, in the order of the page. What it has taken counts once it is told to commit.
 pub trait Storage: Debug {
+    /// Whether it has a say in samples of series that it has taken before: it must be asked each time then.
+    const IS_CHOOSY: bool = true;
+
     /// Takes a sample.
     ///
     /// # Errors
@@ -139,6 +142,8 @@ fn texts(pairs: &[(Text, Text)]) -> impl Iterator<Item = (&str, &str)> {
 pub struct AcceptAll;
 
 impl Storage for AcceptAll {
+    const IS_CHOOSY: bool = false;
+
     fn append(&mut self, sample: &Sample<'_>) -> Result<(), Rejected> {
         match sample.labels.duplicate_name() {
             Some(name) => Err(Rejected::Invalid(format!(

@@ -276,7 +276,7 @@ impl<S: Storage> Scrape<'_, S> {
             && collected.is_plain(state.table.rows().len())
             && !state.job.options.synthesize_start
             && !state.cache.is_unsettled
-            && !state.cache.has_old_families();
+            && state.cache.mentions_all_families();
         state.shape = is_plain
             .then(|| {
                 let (page, places) = (&self.worker.page, &collected.places);

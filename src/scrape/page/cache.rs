@@ -253,6 +253,13 @@ impl Cache {
         self.families.iter().any(|family| !self.is_fresh(family))
     }
 
+    /// Whether the scrape that has just ended mentioned every family that is remembered.
+    pub(crate) fn mentions_all_families(&self) -> bool {
+        self.families
+            .iter()
+            .all(|family| family.seen == self.iter - 1)
+    }
+
     fn is_fresh(&self, family: &FamilyState) -> bool {
         // The end of the scrape has counted one further.
         self.flushed != self.iter - 1 || self.flushed.saturating_sub(family.seen) <= FAMILY_SCRAPES

@@ -155,7 +155,7 @@ mod tests {
             );
         }
         for cut in 0..PAGE.len() {
-            assert_eq!(read(&shape, &PAGE[..cut]), None, "{cut}");
+            assert_eq!(read(&shape, PAGE.get(..cut).unwrap()), None, "{cut}");
         }
     }
 

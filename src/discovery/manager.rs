@@ -11,11 +11,11 @@ use crate::rt::stop::{self, Stopped, Stopper};
 use crate::rt::thread::{Crew, STACK, catch};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::error;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, RwLock};
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What discovery needs from outside.
 #[derive(Debug, Clone)]
@@ -56,6 +56,9 @@ pub(super) struct Shared {
     changed_jobs: Mutex<HashMap<usize, Weak<JobDiscovery>>>,
     changed: Sender<()>,
     wake: Sender<()>,
+    /// Whether there will be no further round; notified after each.
+    is_over: Mutex<bool>,
+    round: Condvar,
 }
 
 /// One job's discovery. The manager forgets it when the last handle is dropped.
@@ -92,6 +95,8 @@ impl Manager {
             changed_jobs: Mutex::default(),
             changed,
             wake: wake.clone(),
+            is_over: Mutex::new(false),
+            round: Condvar::new(),
         });
         let (stopper, stopped) = stop::pair();
         let mut crew = Crew::new();
@@ -143,8 +148,20 @@ impl Manager {
         changed.values().filter_map(Weak::upgrade).collect()
     }
 
+    /// Waits until everything is known of these jobs, until a time, or until discovery ends.
+    pub fn wait_until(&self, deadline: Instant, jobs: &[&JobDiscovery]) {
+        let mut is_over = self.shared.is_over.lock();
+        while !*is_over && jobs.iter().any(|job| job.synced().is_err()) {
+            let waited = self.shared.round.wait_until(&mut is_over, deadline);
+            if waited.timed_out() {
+                return;
+            }
+        }
+    }
+
     /// Ends all threads of discovery.
     pub fn stop(&self) {
+        self.shared.note_round(true);
         self.stopper.lock().take();
         self.crew.lock().join();
     }
@@ -153,6 +170,15 @@ impl Manager {
 impl Drop for Manager {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+impl Shared {
+    /// Wakes those who wait for what a round brings. The lock is taken so that nobody looks before the round and waits
+    /// after it.
+    fn note_round(&self, is_over: bool) {
+        *self.is_over.lock() |= is_over;
+        self.round.notify_all();
     }
 }
 
@@ -184,6 +210,7 @@ fn run(engine: &mut Engine, shared: &Shared, stopped: &Stopped, woken: &Receiver
             }
             Err(panic) => error!("BUG: a round of discovery panicked err={panic}"),
         }
+        shared.note_round(false);
         if stopped.wait(PAUSE) {
             return;
         }

@@ -5,12 +5,16 @@ use crate::kube::informers::Informers;
 use crate::kube::manifest::Object;
 use crate::kube::types::kind::Kind;
 use crate::operator::{Asset, AssetId, AssetKind, Assets};
+use crate::rt::clock::Clock;
 use log::warn;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// A missing or unreadable one is tried again after this time at the latest: it may be what a monitor waits for.
 const MISSING_RETRY: Duration = Duration::from_secs(10);
+
+/// A round takes no longer than this, and one request beyond it: what it did not reach keeps what is known, and is read soon.
+const ROUND: Duration = Duration::from_secs(10);
 
 /// What was read last.
 #[derive(Debug, Default)]
@@ -20,36 +24,48 @@ pub(super) struct AssetCache {
 }
 
 impl AssetCache {
-    /// What is known of the wanted ones; what was read more than `max_age` ago is read again.
-    /// If the API server doesn't answer, what was read before stays; it is not waited for once more for each.
+    /// What is known of the wanted ones; what was read more than `max_age` ago is read again, the oldest first.
+    /// If the API server doesn't answer, or not in time, what was read before stays; it is not waited for once more for each.
     pub(super) fn fetch(
         &mut self,
-        wanted: BTreeSet<AssetId>,
+        wanted: &BTreeSet<AssetId>,
         informers: &Informers,
-        now: Instant,
+        clock: &dyn Clock,
         max_age: Duration,
     ) -> Assets {
+        let begin = clock.now();
         self.known.retain(|id, _| wanted.contains(id));
-        let (mut assets, mut away) = (Assets::default(), None);
-        for id in wanted {
-            let known = self.known.remove(&id);
-            let fresh = known
-                .as_ref()
-                .is_some_and(|(_, until)| until.is_some_and(|t| now < t));
-            let (asset, until) = match known {
-                Some(known) if fresh => known,
-                before => {
-                    let before = before.map(|(asset, _)| asset);
-                    let asset = read(&id, before, informers, &mut away);
-                    let good_for = match asset {
-                        Asset::Present(_) => max_age,
-                        Asset::Absent | Asset::Unavailable(_) => max_age.min(MISSING_RETRY),
-                    };
-                    (asset, Some(now + good_for))
-                }
+        let until = |id: &AssetId| self.known.get(id).and_then(|(_, until)| *until);
+        let due = wanted.iter().map(|id| (until(id), id));
+        let mut due: Vec<_> = due
+            .filter(|(until, _)| until.is_none_or(|until| until <= begin))
+            .collect();
+        due.sort();
+        let mut obstacle = None;
+        for (_, id) in due {
+            if clock.now() >= begin + ROUND {
+                obstacle.get_or_insert_with(|| "the API server is slow, it is read later".to_owned());
+            }
+            let read = match &obstacle {
+                Some(reason) => Err(reason.clone()),
+                None => read(id, informers).map_err(|error| {
+                    let reason = error.to_string();
+                    obstacle = matches!(error, Error::Transport(_)).then(|| reason.clone());
+                    reason
+                }),
             };
-            self.known.insert(id.clone(), (asset.clone(), until));
-            assets.insert(id, asset);
+            let good_for = match read {
+                Ok(Asset::Present(_)) => max_age,
+                _ => max_age.min(MISSING_RETRY),
+            };
+            let before = self.known.remove(id).map(|(asset, _)| asset);
+            let asset = read.unwrap_or_else(|reason| unavailable(id, before, &reason));
+            let until = Some(clock.now() + good_for);
+            self.known.insert(id.clone(), (asset, until));
+        }
+        let mut assets = Assets::default();
+        for (id, (asset, _)) in &self.known {
+            assets.insert(id.clone(), asset.clone());
         }
         assets
     }
@@ -67,16 +83,7 @@ impl AssetCache {
     }
 }
 
-/// `away` holds the error once the API server did not answer.
-fn read(
-    id: &AssetId,
-    before: Option<Asset>,
-    informers: &Informers,
-    away: &mut Option<Error>,
-) -> Asset {
-    if let Some(error) = away {
-        return unavailable(id, before, error);
-    }
+fn read(id: &AssetId, informers: &Informers) -> Result<Asset, Error> {
     let kind = match id.kind {
         AssetKind::Secret => Kind::Secret,
         AssetKind::ConfigMap => Kind::ConfigMap,
@@ -88,19 +95,15 @@ fn read(
                 origin: String::new(),
                 value,
             });
-            read.get(id).cloned().unwrap_or(Asset::Absent)
+            Ok(read.get(id).cloned().unwrap_or(Asset::Absent))
         }
-        Err(error) if error.is_not_found() => Asset::Absent,
-        Err(error) => {
-            let asset = unavailable(id, before, &error);
-            *away = Some(error).filter(|error| matches!(error, Error::Transport(_)));
-            asset
-        }
+        Err(error) if error.is_not_found() => Ok(Asset::Absent),
+        Err(error) => Err(error),
     }
 }
 
 /// prometheus-operator keeps its configuration while the API server fails; so does each monitor here.
-fn unavailable(id: &AssetId, before: Option<Asset>, error: &Error) -> Asset {
+fn unavailable(id: &AssetId, before: Option<Asset>, error: &str) -> Asset {
     let AssetId {
         kind,
         namespace,
@@ -113,6 +116,6 @@ fn unavailable(id: &AssetId, before: Option<Asset>, error: &Error) -> Asset {
             );
             known
         }
-        _ => Asset::Unavailable(error.to_string().into()),
+        _ => Asset::Unavailable(error.into()),
     }
 }

@@ -19,7 +19,6 @@ use crate::model::labels::{Labels, Text};
 use crate::operator::{self, Assets, Fragment, Generated, Generator, Owner, Rejection, Snapshot};
 use crate::rt::clock::Clock;
 use crate::rt::files::{Disk, Files, LARGE, MemoryFiles};
-use crate::rt::stop::Stopped;
 use crate::scrape;
 use crate::scrape::failure::FailureLog;
 use log::warn;
@@ -62,9 +61,6 @@ const FIRST_LISTS: Duration = Duration::from_secs(10);
 
 /// How long a configuration that replaces another one waits for the discovery of its new jobs (manual::decisions, 2).
 const LATER_SYNC: Duration = Duration::from_secs(2);
-
-/// How often it is looked whether discovery is there.
-const SYNC_LOOK: Duration = Duration::from_millis(20);
 
 /// How often settings and jobs that cannot be used are tried again: a Secret or file that they name may have appeared.
 const RETRY: Duration = Duration::from_secs(30);
@@ -118,7 +114,6 @@ pub(super) struct Preparer {
     pub next_settings: Arc<Mutex<Option<Settings>>>,
     pub environment: Environment,
     pub clock: Arc<dyn Clock>,
-    pub stopped: Stopped,
     /// Nothing is watched without Kubernetes.
     pub watched: Option<(Informers, Monitors)>,
     /// The object whose settings hold, if any are inherited.
@@ -411,8 +406,9 @@ impl Preparer {
             snapshot = monitors.snapshot(&settings.namespace);
             let wanted = generator.references(snapshot, settings);
             let wanted = wanted.map_err(|error| Failure::Refused(error.to_string()))?;
-            let (now, max_age) = (self.clock.now(), self.settings.asset_refresh);
-            assets = self.memory.assets.fetch(wanted, informers, now, max_age);
+            let max_age = self.settings.asset_refresh;
+            let known = &mut self.memory.assets;
+            assets = known.fetch(&wanted, informers, &*self.clock, max_age);
         }
         let generated = generator.generate(snapshot, &assets, settings);
         generated.map_err(|error| Failure::Refused(error.to_string()))
@@ -600,9 +596,9 @@ impl Preparer {
         if !std::mem::replace(&mut self.memory.started, true) {
             return;
         }
+        let jobs: Vec<_> = jobs.iter().map(|job| &*job.discovery).collect();
         let deadline = self.clock.now() + LATER_SYNC;
-        let synced = || jobs.iter().all(|job| job.discovery.synced().is_ok());
-        while !synced() && self.clock.now() < deadline && !self.stopped.wait(SYNC_LOOK) {}
+        self.discovery.wait_until(deadline, &jobs);
     }
 }
 

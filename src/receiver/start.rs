@@ -203,7 +203,6 @@ impl ReceiverBuilder {
             next_settings: Arc::clone(&next_settings),
             environment,
             clock: Arc::clone(&clock),
-            stopped: stopped.clone(),
             watched: informers.clone().zip(monitors),
             inherited: inherited.transpose()?,
             discovery: Arc::clone(&discovery),

@@ -5,7 +5,6 @@ use crate::receiver::monitors::Scope;
 use crate::receiver::parts;
 use crate::receiver::settings::Source;
 use crate::rt::clock::SystemClock;
-use crate::rt::stop::{self, Stopper};
 use crossbeam_channel::{Receiver, bounded};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -17,7 +16,6 @@ struct Rig {
     informers: Informers,
     changes: Receiver<()>,
     preparer: Preparer,
-    _stopper: Stopper,
 }
 
 impl Rig {
@@ -41,7 +39,6 @@ impl Rig {
             clock: Arc::clone(&clock),
         });
         let (changed, changes) = bounded(1);
-        let (stopper, stopped) = stop::pair();
         let definitions = Some(Definitions::vendored());
         let monitors =
             Monitors::subscribe(&informers, Scope::default(), definitions, &changed).unwrap();
@@ -50,7 +47,6 @@ impl Rig {
             next_settings: Arc::default(),
             environment,
             clock,
-            stopped,
             watched: Some((informers.clone(), monitors)),
             inherited: inherit.map(|from| {
                 Inherited::watch(&from.parse().unwrap(), &informers, &changed).unwrap()
@@ -66,7 +62,6 @@ impl Rig {
             informers,
             changes,
             preparer,
-            _stopper: stopper,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::kube::{Informers, Tuning};
 use crate::model::group::TargetGroup;
 use crate::model::labels::Text;
 use crate::rt::clock::Clock;
+use crate::rt::pulse::Pulse;
 use crate::rt::stop::{self, Stopped, Stopper};
 use crate::rt::thread::{Crew, STACK, catch};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
@@ -36,11 +37,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Files are looked at this often. Upstream has the kernel tell it.
 const TICK: Duration = Duration::from_secs(2);
 
+/// No round takes longer than this.
+const STUCK: Duration = Duration::from_secs(300);
+
 /// Runs the discovery of all jobs; lives as long as the receiver, over swaps of the configuration.
 #[derive(Debug)]
 pub struct Manager {
     shared: Arc<Shared>,
     changed: Receiver<()>,
+    pulse: Pulse,
     stopper: Mutex<Option<Stopper>>,
     crew: Mutex<Crew>,
 }
@@ -102,12 +107,15 @@ impl Manager {
         let mut crew = Crew::new();
         let theirs = Arc::clone(&shared);
         let mut engine = Engine::new(around, wake);
+        let pulse = Pulse::new("discovery", STUCK);
+        let own = pulse.clone();
         crew.spawn("discovery", STACK, move || {
-            run(&mut engine, &theirs, &stopped, &woken);
+            run(&mut engine, &theirs, &stopped, &woken, &own);
         })?;
         Ok(Self {
             shared,
             changed: changes,
+            pulse,
             stopper: Mutex::new(Some(stopper)),
             crew: Mutex::new(crew),
         })
@@ -159,6 +167,11 @@ impl Manager {
         }
     }
 
+    /// The thread's sign of life.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
     /// Ends all threads of discovery.
     pub fn stop(&self) {
         self.shared.note_round(true);
@@ -187,13 +200,21 @@ fn wake(channel: &Sender<()>) {
     channel.try_send(()).ok();
 }
 
-fn run(engine: &mut Engine, shared: &Shared, stopped: &Stopped, woken: &Receiver<()>) {
+fn run(
+    engine: &mut Engine,
+    shared: &Shared,
+    stopped: &Stopped,
+    woken: &Receiver<()>,
+    pulse: &Pulse,
+) {
+    let alive = pulse.begin();
     loop {
         select! {
             recv(stopped.channel()) -> _ => return,
             recv(woken) -> _ => {}
             default(TICK) => {}
         }
+        alive.works();
         let is_held = |jobs: &mut Vec<Weak<_>>| jobs.iter().any(|job| job.strong_count() > 0);
         shared.jobs.lock().retain(|_, jobs| is_held(jobs));
         let fresh = std::mem::take(&mut *shared.fresh.lock());
@@ -211,6 +232,7 @@ fn run(engine: &mut Engine, shared: &Shared, stopped: &Stopped, woken: &Receiver
             Err(panic) => error!("BUG: a round of discovery panicked err={panic}"),
         }
         shared.note_round(false);
+        alive.waits();
         if stopped.wait(PAUSE) {
             return;
         }

@@ -15,6 +15,7 @@ mod settings;
 mod start;
 mod status;
 mod supervisor;
+mod targets;
 mod telemetry;
 mod vetting;
 

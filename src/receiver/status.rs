@@ -5,6 +5,7 @@ use super::build::{Built, Job};
 use super::prepare::{Failure, Rejected};
 use super::telemetry;
 use crate::config::{self, Config, Global};
+use crate::exporters::Consumers;
 use crate::kube::store::Trouble;
 use crate::kube::{self, Informers};
 use crate::model::group::RawLabels;
@@ -12,6 +13,8 @@ use crate::model::labels::{Labels, Text};
 use crate::operator::Kind;
 use crate::pipeline::{ExporterStatus, Pipeline};
 use crate::rt::clock::Clock;
+use crate::rt::pulse::Pulse;
+use crate::rt::stop::Stopped;
 use crate::scrape::cycle;
 use crate::scrape::job::Counters;
 use crate::scrape::manager::{JobStatus, Pool, Statistics};
@@ -237,7 +240,11 @@ pub(super) struct Overview {
     pub pipeline: Pipeline,
     pub informers: Option<Informers>,
     pub counters: Arc<Counters>,
+    pub consumers: Option<Arc<Consumers>>,
     pub clock: Arc<dyn Clock>,
+    /// Of the threads without which nothing works, until they are stopped.
+    pub pulses: Vec<Pulse>,
+    pub stopped: Stopped,
 }
 
 /// A watch that has not heard of its source for longer than this is blind. The server sends a bookmark a minute.
@@ -254,14 +261,25 @@ pub struct Status {
     pub config_applied_ms: Option<i64>,
     /// Jobs of the running configuration.
     pub jobs: usize,
-    /// Monitors that were selected: ServiceMonitors, PodMonitors.
-    pub selected: (usize, usize),
+    /// Monitors that were selected.
+    pub selected: Selected,
     /// Monitors that are not used as they are, and why.
     pub rejected: Vec<Monitor>,
     /// How each exporter fares.
     pub exporters: Vec<ExporterStatus>,
+    /// Points that consumers refused, each consumer counted: they are lost.
+    pub consumer_points_refused: u64,
     /// Scrapes begun, slots left out, workers.
     pub scraping: Statistics,
+}
+
+/// How many monitors the selectors chose, the rejected ones included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Selected {
+    /// ServiceMonitors.
+    pub service_monitors: usize,
+    /// PodMonitors.
+    pub pod_monitors: usize,
 }
 
 impl Overview {
@@ -284,9 +302,13 @@ impl Overview {
                 && !matches!(state.failure, Some(Failure::Refused(_))),
             config_applied_ms: state.applied_ms,
             jobs: loaded.map_or(0, |loaded| loaded.jobs.len()),
-            selected: (selected(Kind::ServiceMonitor), selected(Kind::PodMonitor)),
+            selected: Selected {
+                service_monitors: selected(Kind::ServiceMonitor),
+                pod_monitors: selected(Kind::PodMonitor),
+            },
             rejected: rejected.collect(),
             exporters: self.pipeline.status(),
+            consumer_points_refused: self.consumers.as_ref().map_or(0, |c| c.refused_points()),
             scraping: self.pool.statistics(),
         }
     }
@@ -407,9 +429,16 @@ impl fmt::Display for Cause {
 }
 
 impl View for Overview {
-    /// Threads of ours catch their panics and go on, so there is nothing yet that only a restart would mend.
+    /// Threads of ours catch their panics and go on; one that has ended or is stuck is only mended by a restart.
     fn health(&self) -> Result<(), String> {
-        Ok(())
+        let now = self.clock.now();
+        let troubles = self.pulses.iter().filter_map(|pulse| pulse.trouble(now));
+        let troubles: Vec<_> = troubles.collect();
+        if troubles.is_empty() || self.stopped.is_stopped() {
+            Ok(())
+        } else {
+            Err(troubles.join("; "))
+        }
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -6,6 +6,7 @@ use crate::kube::informers::Informers;
 use crate::kube::store::Trouble;
 use crate::operator::Cause;
 use crate::scrape::cycle::Health;
+use crate::scrape::manager::{DELAY_BUCKETS, Statistics};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,7 +57,10 @@ fn configuration(page: &mut Page, status: &Status) {
     }
     for (kind, all) in KINDS
         .into_iter()
-        .zip([status.selected.0, status.selected.1])
+        .zip([
+            status.selected.service_monitors,
+            status.selected.pod_monitors,
+        ])
     {
         page.sample(&[("resource", kind), ("state", "selected")], all);
         let rejected = rejected.get(kind).copied().unwrap_or(0);
@@ -114,6 +118,7 @@ fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
     let scraping = &status.scraping;
     page.family("promop_scrape_workers", "gauge", "Threads that scrape.");
     page.sample(&[], scraping.workers);
+    delays(page, scraping);
     page.family("promop_scrapes_started_total", "counter", "Scrapes begun.");
     page.sample(&[], scraping.started);
     let help = "Slots left out: the scrape before took too long, or no worker was free.";
@@ -188,7 +193,24 @@ fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
     }
 }
 
+fn delays(page: &mut Page, scraping: &Statistics) {
+    let help = "How long after its slot a scrape began.";
+    page.family("promop_scrape_delay_seconds", "histogram", help);
+    let mut count = 0;
+    let bounds = DELAY_BUCKETS.map(|le| le.to_string());
+    let bounds = bounds.iter().map(String::as_str).chain(["+Inf"]);
+    for (le, of_bucket) in bounds.zip(scraping.delays) {
+        count += of_bucket;
+        page.part("_bucket", &[("le", le)], count);
+    }
+    page.part("_sum", &[], scraping.delay_sum.as_secs_f64());
+    page.part("_count", &[], count);
+}
+
 fn exporting(page: &mut Page, status: &Status) {
+    let help = "Points that consumers of the embedding program refused: they are lost.";
+    page.family("promop_consumer_points_refused_total", "counter", help);
+    page.sample(&[], status.consumer_points_refused);
     page.family(
         "promop_exporter_points_accepted_total",
         "counter",
@@ -302,8 +324,13 @@ impl Page {
 
     /// A sample of the family begun last.
     fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.part("", labels, value);
+    }
+
+    /// The same with an ending of the family's name, such as `_sum`.
+    fn part(&mut self, ending: &str, labels: &[(&str, &str)], value: impl Display) {
         let name = self.1;
-        self.write(name);
+        self.write(format_args!("{name}{ending}"));
         for (i, (label, value)) in labels.iter().enumerate() {
             let value = value
                 .replace('\\', "\\\\")

@@ -19,12 +19,21 @@ const ROUND: Duration = Duration::from_secs(10);
 /// What was read last.
 #[derive(Debug, Default)]
 pub(super) struct AssetCache {
-    /// What is known, and until when that is good enough.
-    known: BTreeMap<AssetId, (Asset, Option<Instant>)>,
+    known: BTreeMap<AssetId, Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    asset: Asset,
+    /// When the API server was last asked for it.
+    asked: Option<Instant>,
+    /// Until when what is known is good enough.
+    until: Option<Instant>,
 }
 
 impl AssetCache {
-    /// What is known of the wanted ones; what was read more than `max_age` ago is read again, the oldest first.
+    /// What is known of the wanted ones; what was read more than `max_age` ago is read again, in the order in
+    /// which it was asked for last.
     /// If the API server doesn't answer, or not in time, what was read before stays; it is not waited for once more for each.
     pub(super) fn fetch(
         &mut self,
@@ -35,50 +44,62 @@ impl AssetCache {
     ) -> Assets {
         let begin = clock.now();
         self.known.retain(|id, _| wanted.contains(id));
-        let until = |id: &AssetId| self.known.get(id).and_then(|(_, until)| *until);
-        let due = wanted.iter().map(|id| (until(id), id));
-        let mut due: Vec<_> = due
-            .filter(|(until, _)| until.is_none_or(|until| until <= begin))
-            .collect();
+        let is_fresh = |known: &Known| known.until.is_some_and(|until| begin < until);
+        let mut due = Vec::new();
+        for id in wanted {
+            match self.known.get(id) {
+                Some(known) if is_fresh(known) => {}
+                known => due.push((known.and_then(|known| known.asked), id)),
+            }
+        }
         due.sort();
         let mut obstacle = None;
-        for (_, id) in due {
-            if clock.now() >= begin + ROUND {
-                obstacle.get_or_insert_with(|| "the API server is slow, it is read later".to_owned());
+        for (asked, id) in due {
+            let now = clock.now();
+            if now >= begin + ROUND {
+                obstacle.get_or_insert_with(|| "the API server is slow".to_owned());
             }
-            let read = match &obstacle {
-                Some(reason) => Err(reason.clone()),
-                None => read(id, informers).map_err(|error| {
-                    let reason = error.to_string();
-                    obstacle = matches!(error, Error::Transport(_)).then(|| reason.clone());
-                    reason
-                }),
+            let (read, asked) = match &obstacle {
+                Some(reason) => (Err(reason.clone()), asked),
+                None => (
+                    read(id, informers).map_err(|error| {
+                        let reason = error.to_string();
+                        if matches!(error, Error::Transport(_)) {
+                            obstacle = Some(reason.clone());
+                        }
+                        reason
+                    }),
+                    Some(now),
+                ),
             };
             let good_for = match read {
                 Ok(Asset::Present(_)) => max_age,
                 _ => max_age.min(MISSING_RETRY),
             };
-            let before = self.known.remove(id).map(|(asset, _)| asset);
-            let asset = read.unwrap_or_else(|reason| unavailable(id, before, &reason));
-            let until = Some(clock.now() + good_for);
-            self.known.insert(id.clone(), (asset, until));
+            let before = self.known.remove(id).map(|known| known.asset);
+            let known = Known {
+                asset: read.unwrap_or_else(|reason| unavailable(id, before, &reason)),
+                asked,
+                until: Some(clock.now() + good_for),
+            };
+            self.known.insert(id.clone(), known);
         }
         let mut assets = Assets::default();
-        for (id, (asset, _)) in &self.known {
-            assets.insert(id.clone(), asset.clone());
+        for (id, known) in &self.known {
+            assets.insert(id.clone(), known.asset.clone());
         }
         assets
     }
 
     /// When something is to be read again, if anything is known.
     pub(super) fn next_read(&self) -> Option<Instant> {
-        self.known.values().filter_map(|(_, until)| *until).min()
+        self.known.values().filter_map(|known| known.until).min()
     }
 
     /// Everything is to be read again.
     pub(super) fn expire(&mut self) {
-        for (_, until) in self.known.values_mut() {
-            *until = None;
+        for known in self.known.values_mut() {
+            known.until = None;
         }
     }
 }
@@ -117,5 +138,57 @@ fn unavailable(id: &AssetId, before: Option<Asset>, error: &str) -> Asset {
             known
         }
         _ => Asset::Unavailable(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::{Scope, Source, Tuning};
+    use crate::rt::clock::ManualClock;
+    use std::sync::Arc;
+
+    /// Whoever looks at it waits for 3 s.
+    #[derive(Debug)]
+    struct Slow(Arc<ManualClock>);
+
+    impl Clock for Slow {
+        fn now(&self) -> Instant {
+            self.0.advance(Duration::from_secs(3));
+            self.0.now()
+        }
+
+        fn unix_ms(&self) -> i64 {
+            self.0.unix_ms()
+        }
+    }
+
+    #[test]
+    fn a_round_ends_in_time_and_the_next_one_reads_the_rest_first() {
+        let clock = Slow(ManualClock::new(0));
+        let folder = tempfile::tempdir().unwrap();
+        let source = Source::Folder(folder.path().to_owned());
+        let theirs = Arc::clone(&clock.0) as _;
+        let informers =
+            Informers::start(source, Scope::Namespaces(Vec::new()), Tuning::default(), theirs).unwrap();
+        let id = |name: &str| AssetId {
+            kind: AssetKind::Secret,
+            namespace: "shop".to_owned(),
+            name: name.to_owned(),
+        };
+        let wanted = BTreeSet::from(["a", "b", "c", "d"].map(id));
+        let mut cache = AssetCache::default();
+        let mut asked = || {
+            clock.0.advance(MISSING_RETRY);
+            let begin = clock.0.now();
+            let assets = cache.fetch(&wanted, &informers, &clock, Duration::from_secs(60));
+            assert!(wanted.iter().all(|id| assets.get(id).is_some()));
+            let asked = cache.known.iter();
+            let asked = asked.filter(|(_, known)| known.asked.is_some_and(|t| t > begin));
+            asked.map(|(id, _)| id.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(asked(), ["a", "b"]);
+        assert_eq!(asked(), ["c", "d"]);
+        assert_eq!(asked(), ["a", "b"]);
     }
 }

@@ -232,14 +232,12 @@ impl ReceiverBuilder {
             applied: outcomes,
             stopped: stopped.clone(),
         };
-        let supervisor = Supervisor::new(
-            inputs,
-            requests,
-            Arc::clone(&clock),
+        let supervisor = Supervisor::new(inputs, requests, Arc::clone(&clock), Arc::clone(&board));
+        let running = targets::Running::new(
+            Arc::clone(&pool),
+            Arc::clone(&discovery),
             Arc::clone(&board),
         );
-        let running =
-            targets::Running::new(Arc::clone(&pool), Arc::clone(&discovery), Arc::clone(&board));
         let until = stopped.clone();
         let [deciding, preparing, relabelling] = [
             Pulse::new("supervisor", STUCK_SUPERVISOR),
@@ -507,7 +505,10 @@ fn pipeline(
     consumers: Option<Arc<Consumers>>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Pipeline, Error> {
-    let others = consumers.map(|consumers| consumers as _).into_iter().collect();
+    let others = consumers
+        .map(|consumers| consumers as _)
+        .into_iter()
+        .collect();
     let pipeline = PipelineSettings {
         queue_bytes: settings.queue_bytes,
         ..PipelineSettings::default()
@@ -515,3 +516,6 @@ fn pipeline(
     Pipeline::start(exporters, others, &pipeline, Arc::clone(clock))
         .map_err(|error| system("exporters", error))
 }
+
+#[cfg(test)]
+mod tests;

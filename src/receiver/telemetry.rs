@@ -55,13 +55,10 @@ fn configuration(page: &mut Page, status: &Status) {
     for monitor in &status.rejected {
         *rejected.entry(&monitor.kind).or_default() += 1;
     }
-    for (kind, all) in KINDS
-        .into_iter()
-        .zip([
-            status.selected.service_monitors,
-            status.selected.pod_monitors,
-        ])
-    {
+    for (kind, all) in KINDS.into_iter().zip([
+        status.selected.service_monitors,
+        status.selected.pod_monitors,
+    ]) {
         page.sample(&[("resource", kind), ("state", "selected")], all);
         let rejected = rejected.get(kind).copied().unwrap_or(0);
         page.sample(&[("resource", kind), ("state", "rejected")], rejected);

@@ -62,10 +62,18 @@ impl Pulse {
         }
     }
 
+    /// The thread's name.
+    #[cfg(test)]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
     /// Its thread panics at its next step.
     #[cfg(test)]
     pub fn kill(&self) {
-        self.0.is_doomed.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.0
+            .is_doomed
+            .store(true, std::sync::atomic::Ordering::SeqCst);
     }
 }
 
@@ -74,7 +82,10 @@ impl Alive {
     pub fn works(&self) {
         *self.0.0.life.lock() = Life::Works(SystemClock.now());
         #[cfg(test)]
-        assert!(!self.0.0.is_doomed.load(std::sync::atomic::Ordering::SeqCst), "killed by a test");
+        assert!(
+            !self.0.0.is_doomed.load(std::sync::atomic::Ordering::SeqCst),
+            "killed by a test"
+        );
     }
 
     /// The step is over: the thread waits for the next one.

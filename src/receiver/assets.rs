@@ -169,8 +169,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let source = Source::Folder(folder.path().to_owned());
         let theirs = Arc::clone(&clock.0) as _;
-        let informers =
-            Informers::start(source, Scope::Namespaces(Vec::new()), Tuning::default(), theirs).unwrap();
+        let informers = Informers::start(
+            source,
+            Scope::Namespaces(Vec::new()),
+            Tuning::default(),
+            theirs,
+        )
+        .unwrap();
         let id = |name: &str| AssetId {
             kind: AssetKind::Secret,
             namespace: "shop".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 /// What went wrong when a receiver was configured or started. `{:#}` prints the whole chain of causes.
 #[derive(Debug)]
@@ -51,6 +52,15 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
+}
+
+/// The system refused what a receiver needs to start.
+pub(super) fn system(what: &str, error: io::Error) -> Error {
+    Error::with(
+        ErrorKind::System,
+        format!("{what} cannot be started"),
+        error,
+    )
 }
 
 impl fmt::Display for Error {

@@ -1,16 +1,10 @@
 //! The last good version of each monitor: it runs on for a while when a changed monitor turns out to be invalid.
 
-use super::build::Job;
-use crate::operator::{Kind, Rejection};
+use super::jobs::{MonitorId, MonitorJobs};
+use crate::operator::Rejection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Kind, namespace, name.
-pub(super) type MonitorId = (Kind, Arc<str>, Arc<str>);
-
-/// The jobs of one monitor.
-pub(super) type MonitorJobs = Arc<[Arc<Job>]>;
 
 /// Jobs of monitors that are bad now, as they were when they were last good.
 #[derive(Debug, Default)]
@@ -91,7 +85,7 @@ mod tests {
     fn check(max_age: u64, want: &[u64]) {
         let (start, max_age) = (SystemClock::shared().now(), Duration::from_secs(max_age));
         let bad = Rejection {
-            kind: Kind::PodMonitor,
+            kind: crate::operator::Kind::PodMonitor,
             namespace: "shop".to_owned(),
             name: "a".to_owned(),
             cause: Cause::Load,

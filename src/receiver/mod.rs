@@ -3,13 +3,18 @@
 
 pub mod admin;
 mod assets;
-mod build;
+mod board;
+mod cluster;
 mod error;
 mod events;
 mod inherit;
+mod inherited;
+mod jobs;
 mod last_good;
 mod monitors;
-mod parts;
+mod outcome;
+mod overview;
+mod pod;
 mod prepare;
 mod settings;
 mod start;
@@ -23,4 +28,4 @@ pub use error::{Error, ErrorKind};
 pub use inherit::Inherit;
 pub use settings::{Environment, Settings, Source};
 pub use start::{Receiver, ReceiverBuilder, Report, Running};
-pub use status::Status;
+pub use status::{Selected, Status};

@@ -2,7 +2,7 @@
 
 use super::error::{Error, ErrorKind};
 use super::inherit::Inherit;
-use super::{parts, vetting};
+use super::{pod, vetting};
 use crate::model::bounds::Bounds;
 use crate::model::nearest::nearest;
 use crate::monitoring;
@@ -195,11 +195,11 @@ impl Settings {
         generator: &operator::Settings,
         environment: &Environment,
     ) -> Result<BTreeMap<String, String>, Error> {
-        let shard = parts::shard(self, environment)?;
-        if let Some(problem) = parts::shard_problem(generator, shard, environment) {
+        let shard = pod::shard(self, environment)?;
+        if let Some(problem) = pod::shard_problem(generator, shard, environment) {
             return Err(Error::new(ErrorKind::Settings, problem));
         }
-        Ok(parts::pod_environment(generator, shard, environment))
+        Ok(pod::pod_environment(generator, shard, environment))
     }
 
     /// What a target may cost.

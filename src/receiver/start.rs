@@ -1,16 +1,17 @@
 //! Starting and stopping: who is started before whom, and ended in the opposite order.
 
 use super::admin::{self, View};
-use super::error::{Error, ErrorKind};
+use super::board::Board;
+use super::cluster::{informers, surroundings};
+use super::error::{Error, ErrorKind, system};
 use super::events::{self, Recorder};
-use super::inherit::Inherited;
+use super::inherited::Inherited;
 use super::monitors::{Monitors, Scope};
-use super::parts::{
-    check_frame, for_run, informers, instance, seed, shard, shard_problem, surroundings,
-};
+use super::overview::Overview;
+use super::pod::{check_head, for_run, pod_name, seed, shard, shard_problem};
 use super::prepare::{Memory, Preparer};
 use super::settings::{Environment, Settings, Source};
-use super::status::{Board, Overview, Status};
+use super::status::Status;
 use super::supervisor::{Inputs, Supervisor, answer_requests};
 use super::targets;
 use crate::discovery::{self, Manager};
@@ -51,9 +52,6 @@ const STUCK: Duration = Duration::from_secs(300);
 
 /// Longer deadlines are no different, and must not overflow a time.
 const MOST_PATIENT: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// The name of promop in requests that it sends.
-pub(super) const USER_AGENT: &str = concat!("promop/", env!("CARGO_PKG_VERSION"));
 
 /// Reads monitors, scrapes what they describe, hands metrics on. Made by [`Receiver::builder`].
 #[derive(Debug)]
@@ -135,7 +133,7 @@ impl ReceiverBuilder {
         }
         settings.prometheus = generator;
         if settings.inherit.is_none() {
-            check_frame(&settings.prometheus, &environment)?;
+            check_head(&settings.prometheus, &environment)?;
             if let Some(problem) = shard_problem(&settings.prometheus, settings.shard, &environment)
             {
                 return Err(Error::new(ErrorKind::Settings, problem));
@@ -194,7 +192,7 @@ impl ReceiverBuilder {
                 let recorder = Recorder {
                     informers,
                     clock: Arc::clone(&clock),
-                    instance: instance(&environment),
+                    pod_name: pod_name(&environment),
                 };
                 let (events, come) = bounded(events::WAITING);
                 let stopped = stopped.clone();
@@ -451,14 +449,6 @@ impl Drop for Running {
             info!("{report}");
         }
     }
-}
-
-pub(super) fn system(what: &str, error: io::Error) -> Error {
-    Error::with(
-        ErrorKind::System,
-        format!("{what} cannot be started"),
-        error,
-    )
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {

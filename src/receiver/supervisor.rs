@@ -1,8 +1,9 @@
 //! Decides when a configuration is prepared. It never blocks; whatever takes time happens on other threads: preparing on one,
 //! which hands what it prepared to the thread of `targets.rs`, which tells the supervisor when it runs.
 
-use super::prepare::{Failure, Prepared, Preparer};
-use super::status::Board;
+use super::board::Board;
+use super::outcome::{Answer, Failure};
+use super::prepare::Preparer;
 use super::targets::Applied;
 use crate::rt::clock::Clock;
 use crate::rt::pulse::{Alive, Pulse};
@@ -29,9 +30,6 @@ pub(super) enum Request {
     /// Read files and Secrets again, too.
     Reload,
 }
-
-/// What became of a request.
-pub(super) type Answer = Result<Box<Prepared>, Failure>;
 
 /// Everything that can happen.
 #[derive(Debug)]

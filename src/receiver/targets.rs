@@ -1,10 +1,9 @@
 //! The thread that builds targets: it puts a prepared configuration in place of the running one, and passes on what discovery
 //! finds. Relabelling many targets takes its time; the supervisor, which must hear of the end, does not wait for it.
 
-use super::build::{Job, common};
-use super::prepare::{Failure, Prepared};
-use super::status::Board;
-use super::supervisor::Answer;
+use super::board::Board;
+use super::jobs::{Job, common};
+use super::outcome::{Answer, Failure, Prepared};
 use crate::discovery::Manager;
 use crate::model::labels::Text;
 use crate::rt::pulse::Pulse;

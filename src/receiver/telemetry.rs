@@ -1,12 +1,13 @@
 //! Our own metrics, in the text format 0.0.4. Names are Prometheus' and prometheus-operator's where the meaning is theirs,
 //! so that existing dashboards and alerts work; the others begin with `promop_`.
 
-use super::status::{Overview, Status};
-use crate::kube::informers::Informers;
+use super::status::Status;
+use crate::kube::informers::Health as WatchHealth;
 use crate::kube::store::Trouble;
 use crate::operator::Cause;
 use crate::scrape::cycle::Health;
-use crate::scrape::manager::{DELAY_BUCKETS, Statistics};
+use crate::scrape::job::Counters;
+use crate::scrape::manager::{DELAY_BUCKETS, JobStatus, Statistics};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,13 +16,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const KINDS: [&str; 2] = ["ServiceMonitor", "PodMonitor"];
 
 /// All metrics, as of now.
-pub(super) fn write(overview: &Overview) -> String {
-    let status = overview.status();
+pub(super) fn write(
+    status: &Status,
+    jobs: &[JobStatus],
+    counters: &Counters,
+    stores: &[WatchHealth],
+) -> String {
     let mut page = Page::default();
-    configuration(&mut page, &status);
-    scraping(&mut page, overview, &status);
-    exporting(&mut page, &status);
-    watching(&mut page, overview);
+    configuration(&mut page, status);
+    scraping(&mut page, jobs, counters, &status.scraping);
+    exporting(&mut page, status);
+    watching(&mut page, stores);
     page.0
 }
 
@@ -95,11 +100,10 @@ fn configuration(page: &mut Page, status: &Status) {
     page.sample(&[], status.jobs);
 }
 
-fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
+fn scraping(page: &mut Page, jobs: &[JobStatus], counters: &Counters, scraping: &Statistics) {
     let help = "Targets of each job, those that relabelling dropped excluded.";
     page.family("prometheus_target_scrape_pool_targets", "gauge", help);
-    let jobs = overview.pool.jobs();
-    for job in &jobs {
+    for job in jobs {
         page.sample(
             &[("scrape_job", &job.job.config.job_name)],
             job.active.len(),
@@ -112,7 +116,6 @@ fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
         let count = targets.filter(|(_, outcome)| outcome.health == health);
         page.sample(&[("health", health.as_str())], count.count());
     }
-    let scraping = &status.scraping;
     page.family("promop_scrape_workers", "gauge", "Threads that scrape.");
     page.sample(&[], scraping.workers);
     delays(page, scraping);
@@ -128,7 +131,6 @@ fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
     );
     page.sample(&[], scraping.panics);
 
-    let counters = &overview.counters;
     let help = "Exemplars with more labels than maxAttributes.";
     page.family("promop_exemplars_dropped_total", "counter", help);
     page.sample(&[], counters.exemplar_too_large.load(Ordering::Relaxed));
@@ -269,18 +271,13 @@ fn exporting(page: &mut Page, status: &Status) {
     }
 }
 
-fn watching(page: &mut Page, overview: &Overview) {
-    let stores: Vec<_> = overview
-        .informers
-        .iter()
-        .flat_map(Informers::health)
-        .collect();
+fn watching(page: &mut Page, stores: &[WatchHealth]) {
     page.family(
         "promop_watch_objects",
         "gauge",
         "Objects held of each watch.",
     );
-    for store in &stores {
+    for store in stores {
         let namespace = store.namespace.as_deref().unwrap_or_default();
         let labels = [
             ("resource", store.kind.plural()),
@@ -291,7 +288,7 @@ fn watching(page: &mut Page, overview: &Overview) {
     }
     let help = "Whether a watch has its objects: 1, or 0 with the reason.";
     page.family("promop_watch_up", "gauge", help);
-    for store in &stores {
+    for store in stores {
         let namespace = store.namespace.as_deref().unwrap_or_default();
         let reason = match &store.status.trouble {
             Some((Trouble::Forbidden(_), ..)) => "forbidden",

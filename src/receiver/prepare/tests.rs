@@ -1,8 +1,8 @@
 use super::*;
 use crate::kube::Tuning;
 use crate::monitoring::Definitions;
+use crate::receiver::cluster;
 use crate::receiver::monitors::Scope;
-use crate::receiver::parts;
 use crate::receiver::settings::Source;
 use crate::rt::clock::SystemClock;
 use crossbeam_channel::{Receiver, bounded};
@@ -23,13 +23,13 @@ impl Rig {
         let folder = tempfile::tempdir().unwrap();
         let clock = SystemClock::shared();
         let environment = Environment::default();
-        let surroundings = parts::surroundings(&environment);
+        let surroundings = cluster::surroundings(&environment);
         let mut settings = Settings {
             source: Source::Folder(folder.path().to_owned()),
             ..Settings::default()
         };
         let informers =
-            parts::informers(&mut settings, &environment, &surroundings.tls, &clock).unwrap();
+            cluster::informers(&mut settings, &environment, &surroundings.tls, &clock).unwrap();
         let informers = informers.unwrap();
         settings.prometheus = for_run(settings.prometheus, None, &environment).unwrap();
         let discovery = Manager::start(crate::discovery::Surroundings {

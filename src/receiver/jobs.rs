@@ -1,7 +1,6 @@
 //! Jobs of a configuration, and how those that have not changed are found again: by the address of their text where whole
 //! monitors are unchanged, by its content where one endpoint of several has changed.
 
-use super::last_good::{MonitorId, MonitorJobs};
 use crate::discovery::JobDiscovery;
 use crate::model::group::TargetGroup;
 use crate::model::labels::Text;
@@ -30,6 +29,12 @@ impl Job {
             .map(|()| self.discovery.groups())
     }
 }
+
+/// Kind, namespace, name.
+pub(super) type MonitorId = (Kind, Arc<str>, Arc<str>);
+
+/// The jobs of one monitor.
+pub(super) type MonitorJobs = Arc<[Arc<Job>]>;
 
 /// A monitor, or an additional job, and what became of it.
 #[derive(Debug)]

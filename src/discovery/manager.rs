@@ -5,15 +5,16 @@ use super::engine::Engine;
 use super::job::{JobDiscovery, wake};
 use crate::config::ScrapeConfig;
 use crate::model::labels::Text;
+use crate::rt::pulse::Pulse;
 use crate::rt::stop::{self, Stopped, Stopper};
 use crate::rt::thread::{Crew, STACK, catch};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::error;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two rounds, so that a burst of changes costs one (a new monitor's targets are wanted within 2 s; upstream
 /// takes up to 5 s).
@@ -21,11 +22,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Files are looked at this often. Upstream has the kernel tell it.
 const TICK: Duration = Duration::from_secs(2);
 
+/// No round takes longer than this.
+const STUCK: Duration = Duration::from_secs(300);
+
 /// Runs the discovery of all jobs; lives as long as the receiver, over swaps of the configuration.
 #[derive(Debug)]
 pub struct Manager {
     shared: Arc<Shared>,
     changed: Receiver<()>,
+    pulse: Pulse,
     stopper: Mutex<Option<Stopper>>,
     crew: Mutex<Crew>,
 }
@@ -41,6 +46,9 @@ pub(super) struct Shared {
     changed_jobs: Mutex<HashMap<usize, Weak<JobDiscovery>>>,
     changed: Sender<()>,
     wake: Sender<()>,
+    /// Whether there will be no further round; notified after each.
+    is_over: Mutex<bool>,
+    round: Condvar,
 }
 
 impl Manager {
@@ -58,17 +66,22 @@ impl Manager {
             changed_jobs: Mutex::default(),
             changed,
             wake: wake.clone(),
+            is_over: Mutex::new(false),
+            round: Condvar::new(),
         });
         let (stopper, stopped) = stop::pair();
         let mut crew = Crew::new();
         let theirs = Arc::clone(&shared);
         let mut engine = Engine::new(context, wake);
+        let pulse = Pulse::new("discovery", STUCK);
+        let own = pulse.clone();
         crew.spawn("discovery", STACK, move || {
-            run(&mut engine, &theirs, &stopped, &woken);
+            run(&mut engine, &theirs, &stopped, &woken, &own);
         })?;
         Ok(Self {
             shared,
             changed: changes,
+            pulse,
             stopper: Mutex::new(Some(stopper)),
             crew: Mutex::new(crew),
         })
@@ -101,8 +114,25 @@ impl Manager {
         changed.values().filter_map(Weak::upgrade).collect()
     }
 
+    /// Waits until everything is known of these jobs, until a time, or until discovery ends.
+    pub fn wait_until(&self, deadline: Instant, jobs: &[&JobDiscovery]) {
+        let mut is_over = self.shared.is_over.lock();
+        while !*is_over && jobs.iter().any(|job| job.synced().is_err()) {
+            let waited = self.shared.round.wait_until(&mut is_over, deadline);
+            if waited.timed_out() {
+                return;
+            }
+        }
+    }
+
+    /// The thread's sign of life.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
     /// Ends all threads of discovery.
     pub fn stop(&self) {
+        self.shared.note_round(true);
         self.stopper.lock().take();
         self.crew.lock().join();
     }
@@ -114,13 +144,30 @@ impl Drop for Manager {
     }
 }
 
-fn run(engine: &mut Engine, shared: &Shared, stopped: &Stopped, woken: &Receiver<()>) {
+impl Shared {
+    /// Wakes those who wait for what a round brings. The lock is taken so that nobody looks before the round and waits
+    /// after it.
+    fn note_round(&self, is_over: bool) {
+        *self.is_over.lock() |= is_over;
+        self.round.notify_all();
+    }
+}
+
+fn run(
+    engine: &mut Engine,
+    shared: &Shared,
+    stopped: &Stopped,
+    woken: &Receiver<()>,
+    pulse: &Pulse,
+) {
+    let alive = pulse.begin();
     loop {
         select! {
             recv(stopped.channel()) -> _ => return,
             recv(woken) -> _ => {}
             default(TICK) => {}
         }
+        alive.works();
         let is_held = |jobs: &mut Vec<Weak<_>>| jobs.iter().any(|job| job.strong_count() > 0);
         shared.jobs.lock().retain(|_, jobs| is_held(jobs));
         let fresh = std::mem::take(&mut *shared.fresh.lock());
@@ -137,6 +184,8 @@ fn run(engine: &mut Engine, shared: &Shared, stopped: &Stopped, woken: &Receiver
             }
             Err(panic) => error!("BUG: a round of discovery panicked err={panic}"),
         }
+        shared.note_round(false);
+        alive.waits();
         if stopped.wait(PAUSE) {
             return;
         }

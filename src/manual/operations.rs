@@ -29,7 +29,7 @@
 //! A Secret or ConfigMap that is missing rejects the monitors that name it; it is looked for again within 10 s (or `assetRefresh`,
 //! if that is less), so they heal by themselves. A changed one is seen within `assetRefresh`, at once after SIGHUP. If the API server
 //! fails to answer, what was read before is used and asked for again.
-//! `/-/healthy` fails only if a restart helps; do not probe `/-/ready` for liveness.
+//! `/-/healthy` fails only if a restart helps: a thread has ended or is stuck, and is named; do not probe `/-/ready` for liveness.
 //!
 //! # Own metrics
 //!
@@ -45,6 +45,7 @@
 //! | `prometheus_target_scrape_pools`, `prometheus_target_scrape_pool_targets` | jobs; targets of each |
 //! | `promop_targets` | targets by health: `up`, `down`, `unknown` (not scraped yet) |
 //! | `promop_scrape_workers`, `promop_scrapes_started_total` | threads that scrape; scrapes begun |
+//! | `promop_scrape_delay_seconds` | how long after their slots scrapes began |
 //! | `promop_scrape_slots_missed_total` | slots left out because the scrape before took too long or no worker was free |
 //! | `promop_exemplars_dropped_total` | exemplars with more labels than `maxAttributes` |
 //! | `promop_panics_total` | defects that were caught |
@@ -52,6 +53,7 @@
 //! | `prometheus_target_scrapes_sample_duplicate_timestamp_total`, `prometheus_target_scrapes_sample_out_of_order_total`, `prometheus_target_scrapes_sample_out_of_bounds_total`, `prometheus_target_scrapes_exemplar_out_of_order_total` | samples and exemplars that were left out; those out of order are always 0, for nothing is stored here that could be newer |
 //! | `prometheus_target_scrapes_cache_flush_forced_total` | times that what is known of a target was thrown away because it grew too large |
 //! | `promop_exporter_points_accepted_total`, `promop_exporter_points_sent_total`, `promop_exporter_points_dropped_total` | the books of each exporter: accepted = sent + dropped + waiting |
+//! | `promop_consumer_points_refused_total` | points that consumers of the embedding program refused |
 //! | `promop_exporter_queue_points`, `promop_exporter_queue_bytes` | what waits |
 //! | `promop_exporter_retries_total` | failed requests that are sent again |
 //! | `promop_watch_objects`, `promop_watch_up` | objects held of each watch; whether it works, and why not |

@@ -13,6 +13,7 @@ pub use queue::{Books, Dropped};
 
 use crate::model::batch::Delivery;
 use crate::rt::clock::Clock;
+use crate::rt::pulse::Pulse;
 use crate::rt::thread::{Crew, STACK};
 use fanout::{FanOut, Lane};
 use parking_lot::Mutex;
@@ -51,6 +52,9 @@ impl Default for PipelineSettings {
     }
 }
 
+/// No `send` takes longer than this.
+const STUCK: Duration = Duration::from_secs(300);
+
 /// The running exporters and the way to them. Dropping it stops at once, without draining.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -65,6 +69,7 @@ struct Running {
     name: String,
     queue: Arc<Queue>,
     interrupt: Interrupt,
+    pulse: Pulse,
 }
 
 impl fmt::Debug for Running {
@@ -101,10 +106,12 @@ impl Pipeline {
             let interrupt = exporter.interrupt();
             let mut sender = Sender::new(exporter, Arc::clone(&queue), settings);
             let thread = format!("export-{name}");
+            let pulse = Pulse::new(&thread, STUCK);
+            let own = pulse.clone();
             pipeline
                 .crew
                 .lock()
-                .spawn(&thread, STACK, move || sender.run())?;
+                .spawn(&thread, STACK, move || sender.run(&own))?;
             lanes.push(Lane {
                 encoders,
                 queue: Arc::clone(&queue),
@@ -113,6 +120,7 @@ impl Pipeline {
                 name,
                 queue,
                 interrupt,
+                pulse,
             });
         }
         pipeline.delivery = Arc::new(FanOut::new(lanes, others));
@@ -127,6 +135,11 @@ impl Pipeline {
     /// How each exporter fares, in the order they were given.
     pub fn status(&self) -> Vec<ExporterStatus> {
         self.lanes.iter().map(Running::status).collect()
+    }
+
+    /// The signs of life of the exporters' threads.
+    pub fn pulses(&self) -> impl Iterator<Item = Pulse> {
+        self.lanes.iter().map(|lane| lane.pulse.clone())
     }
 
     /// Ends waits for a next attempt: before the end everybody is tried once more at once.

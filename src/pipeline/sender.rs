@@ -4,6 +4,7 @@ use super::PipelineSettings;
 use super::exporter::{ExportError, Exporter, Payload, Receipt};
 use super::queue::{Loss, Queue};
 use crate::rt::backoff::Backoff;
+use crate::rt::pulse::Pulse;
 use crate::rt::thread::catch;
 use std::sync::Arc;
 
@@ -36,8 +37,10 @@ impl Sender {
     }
 
     /// Sends until the queue is closed and empty, or its deadline has passed.
-    pub(super) fn run(&mut self) {
+    pub(super) fn run(&mut self, pulse: &Pulse) {
+        let alive = pulse.begin();
         while let Some(payloads) = self.queue.take(self.at_most) {
+            alive.works();
             let result = catch(|| self.exporter.send(&payloads));
             self.panics = if result.is_ok() { 0 } else { self.panics + 1 };
             let result = result.unwrap_or_else(|panic| {
@@ -50,6 +53,7 @@ impl Sender {
                 })
             });
             self.settle(payloads, result);
+            alive.waits();
         }
         self.queue.end();
     }

@@ -54,6 +54,15 @@ impl Error {
     }
 }
 
+/// The system refused what a receiver needs to start.
+pub(super) fn system(what: &str, error: io::Error) -> Error {
+    Error::with(
+        ErrorKind::System,
+        format!("{what} cannot be started"),
+        error,
+    )
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let area = match self.0.kind {
@@ -75,13 +84,4 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
     }
-}
-
-/// The system refused to start something.
-pub(super) fn system(what: &str, error: io::Error) -> Error {
-    Error::with(
-        ErrorKind::System,
-        format!("{what} cannot be started"),
-        error,
-    )
 }

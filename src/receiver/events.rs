@@ -1,7 +1,7 @@
 //! Kubernetes Events on rejected monitors, as prometheus-operator writes them. A courtesy: nothing waits for them, and what
 //! cannot be written is forgotten.
 
-use super::prepare::Rejected;
+use super::outcome::Rejected;
 use crate::kube::Informers;
 use crate::monitoring;
 use crate::operator::MonitorId;
@@ -29,7 +29,7 @@ pub(super) struct Recorder {
     pub informers: Informers,
     pub clock: Arc<dyn Clock>,
     /// The pod's name.
-    pub instance: String,
+    pub pod_name: String,
 }
 
 impl Recorder {
@@ -84,7 +84,7 @@ impl Recorder {
             "metadata": {"name": event_name(name, now_ms, number), "namespace": namespace},
             "eventTime": format_rfc3339_micros(UNIX_EPOCH + now).to_string(),
             "reportingController": "promop",
-            "reportingInstance": self.instance,
+            "reportingInstance": self.pod_name,
             "action": "SelectingConfigurationResources",
             "reason": "InvalidConfiguration",
             "regarding": {

@@ -1,6 +1,6 @@
 //! The last good version of each monitor: it runs on for a while when a changed monitor turns out to be invalid.
 
-use super::build::MonitorJobs;
+use super::jobs::MonitorJobs;
 use crate::operator::MonitorId;
 use std::collections::BTreeMap;
 use std::sync::Arc;

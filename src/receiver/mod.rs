@@ -3,19 +3,24 @@
 
 pub mod admin;
 mod assets;
-mod build;
+mod board;
+mod cluster;
 mod error;
 mod events;
-mod inherit;
+mod inherited;
+mod jobs;
 mod last_good;
 mod monitors;
-mod parts;
+mod outcome;
+mod overview;
+mod pod;
 mod prepare;
 mod resolved;
 mod settings;
 mod start;
 mod status;
 mod supervisor;
+mod targets;
 mod telemetry;
 mod vetting;
 
@@ -23,4 +28,4 @@ pub use error::{Error, ErrorKind};
 pub use resolved::Resolved;
 pub use settings::{Environment, Inherit, Settings, Source};
 pub use start::{Receiver, ReceiverBuilder, Report, Running};
-pub use status::Status;
+pub use status::{Selected, Status};

@@ -2,13 +2,13 @@
 //! nothing of what runs is touched. What fails here stays with the monitor it concerns (manual::decisions, 2).
 
 use super::assets::AssetCache;
-use super::build::{Built, Job, Jobs, Known, MonitorJobs, rejection};
-use super::inherit::{Inherited, Nothing};
+use super::inherited::{Inherited, Nothing};
+use super::jobs::{Built, Job, Jobs, Known, MonitorJobs, rejection};
 use super::last_good::LastGood;
 use super::monitors::Monitors;
+use super::outcome::{Failure, Loaded, Prepared, Rejected};
 use super::resolved::Resolved;
 use super::settings::Environment;
-use super::status::Loaded;
 use super::vetting::{self, Cut};
 use crate::config::{self, Global, Loader, ScrapeConfig};
 use crate::discovery::Manager;
@@ -19,7 +19,6 @@ use crate::model::labels::{Labels, Text};
 use crate::operator::{self, Fragment, Generated, Generator, Owner, Rejection, Snapshot};
 use crate::rt::clock::Clock;
 use crate::rt::files::{Disk, Files, LARGE, MemoryFiles};
-use crate::rt::stop::Stopped;
 use crate::scrape;
 use crate::scrape::failure::FailureLog;
 use log::warn;
@@ -29,48 +28,17 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-/// A configuration that can replace the running one.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    pub loaded: Loaded,
-    /// When to prepare again even if nothing changes: Secrets are to be read again, or a last good version ends.
-    pub next_look: Option<Instant>,
-}
-
-/// A rejected monitor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rejected {
-    /// Which, and why.
-    pub rejection: Rejection,
-    /// Since when its last good version runs on, if it does.
-    pub last_good_since: Option<Instant>,
-    /// Its `uid`, if it is known.
-    pub uid: String,
-}
-
-/// Why there is nothing new to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// Something was not heard of yet; a notification follows when it was.
-    Waiting(String),
-    /// The settings or the frame of the configuration are at fault: what ran before runs on.
-    Refused(String),
-}
-
 /// How long the first configuration waits for the first lists of monitors. What is there by then starts.
 const FIRST_LISTS: Duration = Duration::from_secs(10);
 
 /// How long a configuration that replaces another one waits for the discovery of its new jobs (manual::decisions, 2).
 const LATER_SYNC: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether discovery is there.
-const SYNC_LOOK: Duration = Duration::from_millis(20);
-
 /// How often settings and jobs that cannot be used are tried again: a Secret or file that they name may have appeared.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// What is generated, and its frame as it was loaded.
-struct Frame {
+/// What is generated, and its head as it was loaded.
+struct Head {
     generated: Generated,
     global: Arc<Global>,
 }
@@ -118,7 +86,6 @@ pub(super) struct Preparer {
     pub next_settings: Arc<Mutex<Option<Resolved>>>,
     pub environment: Environment,
     pub clock: Arc<dyn Clock>,
-    pub stopped: Stopped,
     /// Nothing is watched without Kubernetes.
     pub watched: Option<(Informers, Monitors)>,
     /// The object whose settings hold, if any are inherited.
@@ -139,12 +106,12 @@ pub(super) struct Memory {
     last_good: LastGood,
     /// The file with additional jobs, as it was read last.
     file: Arc<[u8]>,
-    /// Text of the frame and what it was loaded to.
+    /// Text of the head and what it was loaded to.
     global: Option<(String, Arc<Global>)>,
-    /// What was built last, in the order of the document, and under which frame: jobs inherit from it.
+    /// What was built last, in the order of the document, and under which head: jobs inherit from it.
     built: Arc<[Built]>,
     built_under: Option<Arc<Global>>,
-    /// Jobs of the file, under the same frame.
+    /// Jobs of the file, under the same head.
     file_jobs: Vec<Arc<Job>>,
     /// Credentials of monitors' Secrets that were warned of.
     cut: Cut,
@@ -158,15 +125,15 @@ pub(super) struct Memory {
 impl Preparer {
     /// Prepares a configuration from what is known now.
     pub(super) fn prepare(&mut self) -> Result<Prepared, Failure> {
-        let (Frame { generated, global }, settings_trouble) = self.frame()?;
+        let (Head { generated, global }, settings_trouble) = self.head()?;
         let around = HttpContext {
             files: vetting::disk(&self.resolved.given.monitor_files),
             ..self.surroundings.clone()
         };
 
         let before = std::mem::take(&mut self.memory.built);
-        let frame_before = self.memory.built_under.replace(Arc::clone(&global));
-        let known = if frame_before.is_some_and(|before| Arc::ptr_eq(&before, &global)) {
+        let head_before = self.memory.built_under.replace(Arc::clone(&global));
+        let known = if head_before.is_some_and(|before| Arc::ptr_eq(&before, &global)) {
             Known::new(&before, &generated.jobs)
         } else {
             self.memory.file_jobs.clear();
@@ -208,13 +175,13 @@ impl Preparer {
     /// Adds the jobs of monitors and of the settings' additional ones; those that have not changed are the ones that run.
     fn add_monitors(
         &mut self,
-        texts: Vec<Arc<[Fragment]>>,
+        monitors: Vec<Arc<[Fragment]>>,
         known: &Known<'_>,
         global: &Arc<Global>,
         around: &HttpContext,
         next: &mut Next,
     ) {
-        for (at, fragments) in texts.into_iter().enumerate() {
+        for (at, fragments) in monitors.into_iter().enumerate() {
             let unchanged = known.monitor(at, &fragments);
             let jobs = match unchanged {
                 Some(jobs) => Ok(Arc::clone(jobs)),
@@ -290,36 +257,36 @@ impl Preparer {
         }
     }
 
-    /// Generates and loads the frame. If inherited settings cannot be used, the last ones that could be hold, and why.
-    fn frame(&mut self) -> Result<(Frame, Option<String>), Failure> {
+    /// Generates and loads the head. If inherited settings cannot be used, the last ones that could be hold, and why.
+    fn head(&mut self) -> Result<(Head, Option<String>), Failure> {
         let Some(mut inherited) = self.inherited.take() else {
             let resolved = Arc::clone(&self.resolved);
-            return Ok((self.frame_of(&resolved.generator)?, None));
+            return Ok((self.head_of(&resolved.generator)?, None));
         };
-        let frame = self.inherited_frame(&mut inherited);
+        let head = self.inherited_head(&mut inherited);
         self.inherited = Some(inherited);
-        frame
+        head
     }
 
-    fn inherited_frame(
+    fn inherited_head(
         &mut self,
         inherited: &mut Inherited,
-    ) -> Result<(Frame, Option<String>), Failure> {
+    ) -> Result<(Head, Option<String>), Failure> {
         let trouble = match inherited.settings(&self.resolved, &self.environment) {
             Ok(settings) => {
                 let is_new = inherited.good.as_ref() != Some(&settings);
                 // What is remembered for the good settings must outlive those that turn out to be unusable.
                 let kept = is_new.then(|| std::mem::take(&mut self.memory.generator));
-                let frame = self.frame_of(&settings);
-                if frame.is_err()
+                let head = self.head_of(&settings);
+                if head.is_err()
                     && let Some(kept) = kept
                 {
                     self.memory.generator = kept;
                 }
-                match frame {
-                    Ok(frame) => {
+                match head {
+                    Ok(head) => {
                         inherited.good = Some(settings);
-                        return Ok((frame, None));
+                        return Ok((head, None));
                     }
                     Err(Failure::Refused(reason)) => format!("inherited settings: {reason}"),
                     Err(waiting) => return Err(waiting),
@@ -329,15 +296,15 @@ impl Preparer {
             Err(Nothing::Unusable(reason)) => reason,
         };
         match &inherited.good {
-            Some(good) => Ok((self.frame_of(good)?, Some(trouble))),
+            Some(good) => Ok((self.head_of(good)?, Some(trouble))),
             None => Err(Failure::Refused(trouble)),
         }
     }
 
-    fn frame_of(&mut self, settings: &operator::Settings) -> Result<Frame, Failure> {
+    fn head_of(&mut self, settings: &operator::Settings) -> Result<Head, Failure> {
         let generated = self.generate(settings)?;
-        let global = self.global(&generated.head)?;
-        Ok(Frame { generated, global })
+        let global = self.load_head(&generated.head)?;
+        Ok(Head { generated, global })
     }
 
     /// Monitors to text.
@@ -367,15 +334,15 @@ impl Preparer {
         let round = self.memory.generator.begin(snapshot, settings);
         let round = round.map_err(refused)?;
         let assets = api.map(|api| {
-            let (now, max_age) = (self.clock.now(), self.resolved.given.asset_refresh);
+            let max_age = self.resolved.given.asset_refresh;
             let cache = &mut self.memory.assets;
-            cache.fetch(round.references(), api, now, max_age)
+            cache.fetch(&round.references(), api, &*self.clock, max_age)
         });
         round.generate(&assets.unwrap_or_default()).map_err(refused)
     }
 
-    /// The frame, the same as before if its text is.
-    fn global(&mut self, head: &str) -> Result<Arc<Global>, Failure> {
+    /// The head, the same as before if its text is.
+    fn load_head(&mut self, head: &str) -> Result<Arc<Global>, Failure> {
         if let Some((text, global)) = &self.memory.global
             && text == head
         {
@@ -560,9 +527,9 @@ impl Preparer {
         if !std::mem::replace(&mut self.memory.started, true) {
             return;
         }
+        let jobs: Vec<_> = jobs.iter().map(|job| &*job.discovery).collect();
         let deadline = self.clock.now() + LATER_SYNC;
-        let synced = || jobs.iter().all(|job| job.discovery.synced().is_ok());
-        while !synced() && self.clock.now() < deadline && !self.stopped.wait(SYNC_LOOK) {}
+        self.discovery.wait_until(deadline, &jobs);
     }
 }
 

@@ -2,7 +2,7 @@
 //! [`Settings::resolve`], for a start, a reload and `promop generate` alike; and which settings a reload can change.
 
 use super::error::{Error, ErrorKind};
-use super::parts;
+use super::pod;
 use super::settings::{Environment, Settings};
 use crate::kube::Scope;
 use crate::operator;
@@ -52,7 +52,7 @@ impl Settings {
         Ok(Resolved {
             namespaces: named(&self.namespaces),
             deny_namespaces: named(&self.deny_namespaces),
-            shard: parts::shard(&self, environment)?,
+            shard: pod::shard(&self, environment)?,
             generator,
             given: self,
         })
@@ -65,10 +65,10 @@ impl Resolved {
     /// # Errors
     /// A field of `prometheus` would spoil all jobs, or there is no such shard.
     pub(super) fn for_run(self, environment: &Environment) -> Result<Self, Error> {
-        let generator = parts::for_run(self.generator, self.shard, environment)
+        let generator = pod::for_run(self.generator, self.shard, environment)
             .map_err(|error| Error::with(ErrorKind::Settings, "prometheus", error))?;
         if self.given.inherit.is_none()
-            && let Some(problem) = parts::shard_problem(&generator, self.shard, environment)
+            && let Some(problem) = pod::shard_problem(&generator, self.shard, environment)
         {
             return Err(Error::new(ErrorKind::Settings, problem));
         }
@@ -96,10 +96,10 @@ impl Resolved {
         generator: &operator::Settings,
         environment: &Environment,
     ) -> Result<BTreeMap<String, String>, Error> {
-        if let Some(problem) = parts::shard_problem(generator, self.shard, environment) {
+        if let Some(problem) = pod::shard_problem(generator, self.shard, environment) {
             return Err(Error::new(ErrorKind::Settings, problem));
         }
-        Ok(parts::pod_environment(generator, self.shard, environment))
+        Ok(pod::pod_environment(generator, self.shard, environment))
     }
 
     /// Puts settings that were read again in place of these, but for those that hold as long as the receiver runs. Returns

@@ -1,26 +1,32 @@
 //! Starting and stopping: who is started before whom, and ended in the opposite order.
 
 use super::admin::{self, View};
+use super::board::Board;
+use super::cluster::{informers, source, surroundings};
 use super::error::{Error, ErrorKind, system};
 use super::events::{self, Recorder};
-use super::inherit::Inherited;
+use super::inherited::Inherited;
 use super::monitors::{Monitors, Scope};
-use super::parts::{check_frame, informers, instance, seed, source, surroundings};
+use super::overview::Overview;
+use super::pod::{check_head, pod_name, seed};
 use super::prepare::{Memory, Preparer};
 use super::resolved::Resolved;
 use super::settings::{Environment, Settings, Source};
-use super::status::{Board, Overview, Status};
+use super::status::Status;
 use super::supervisor::{Inputs, Supervisor, answer_requests};
+use super::targets;
 use crate::discovery::{self, Manager};
 use crate::exporters::Consumers;
 use crate::http::cause;
 use crate::http::server::Server;
+use crate::kube::Informers;
 use crate::kube::Tuning;
 use crate::monitoring::Definitions;
 use crate::operator;
 use crate::pdata::Consumer;
 use crate::pipeline::{Exporter, ExporterStatus, Pipeline, PipelineSettings};
 use crate::rt::clock::{Clock, SystemClock};
+use crate::rt::pulse::Pulse;
 use crate::rt::thread::{Crew, STACK, Team};
 use crate::scrape::job::{Counters, Options};
 use crate::scrape::pool::{Pool, PoolSettings};
@@ -39,6 +45,12 @@ const SCRAPE_GRACE: Duration = Duration::from_secs(2);
 
 /// Whatever then still computes, or is blocked by the system, is left behind after this time.
 const LAST_GRACE: Duration = Duration::from_secs(2);
+
+/// No step of the supervisor takes longer than this.
+const STUCK_SUPERVISOR: Duration = Duration::from_secs(20);
+
+/// No configuration takes longer to prepare or to put in place than this, however large it is: a restart would only repeat it.
+const STUCK: Duration = Duration::from_secs(300);
 
 /// Longer deadlines are no different, and must not overflow a time.
 const MOST_PATIENT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -122,13 +134,17 @@ impl ReceiverBuilder {
         let resolved = resolved.for_run(&environment)?;
         let settings = &resolved.given;
         if settings.inherit.is_none() {
-            check_frame(&resolved.generator, &environment)?;
+            check_head(&resolved.generator, &environment)?;
         }
         let informers = source
             .map(|(source, _)| informers(source, resolved.scope(), &clock))
             .transpose()?;
         let listener = settings.web_listen_address.map(listen).transpose()?;
-        let pipeline = pipeline(settings, exporters, consumers, &clock)?;
+        let consumers = (!consumers.is_empty()).then(|| {
+            let settings = translate::Settings::default();
+            Arc::new(Consumers::new(consumers, settings, Arc::clone(&clock)))
+        });
+        let pipeline = pipeline(settings, exporters, consumers.clone(), &clock)?;
         let pool = PoolSettings {
             max_workers: settings.max_workers,
             seed: seed(&environment),
@@ -143,6 +159,7 @@ impl ReceiverBuilder {
         // One request at a time is under way, and so is one answer.
         let (requests, requested) = bounded(1);
         let (answers, answered) = bounded(1);
+        let (applied, outcomes) = bounded(1);
         let discovery = Manager::start(discovery::DiscoveryContext {
             informers: informers.clone(),
             http: surroundings.clone(),
@@ -175,7 +192,7 @@ impl ReceiverBuilder {
                 let recorder = Recorder {
                     informers,
                     clock: Arc::clone(&clock),
-                    instance: instance(&environment),
+                    pod_name: pod_name(&environment),
                 };
                 let (events, come) = bounded(events::WAITING);
                 let stopped = stopped.clone();
@@ -198,7 +215,6 @@ impl ReceiverBuilder {
             next_settings: Arc::clone(&next_settings),
             environment: environment.clone(),
             clock: Arc::clone(&clock),
-            stopped: stopped.clone(),
             watched: informers.clone().zip(monitors),
             inherited: inherited.transpose()?,
             discovery: Arc::clone(&discovery),
@@ -211,21 +227,33 @@ impl ReceiverBuilder {
             // Without Kubernetes nobody could ever send.
             changed: if watched { changes } else { never() },
             reload: reloads,
-            answers: answered,
-            stopped,
+            applied: outcomes,
+            stopped: stopped.clone(),
         };
-        let supervisor = Supervisor::new(
-            inputs,
-            requests,
-            Arc::clone(&clock),
+        let supervisor = Supervisor::new(inputs, requests, Arc::clone(&clock), Arc::clone(&board));
+        let running = targets::Running::new(
             Arc::clone(&pool),
             Arc::clone(&discovery),
             Arc::clone(&board),
         );
+        let until = stopped.clone();
+        let [deciding, preparing, relabelling] = [
+            Pulse::new("supervisor", STUCK_SUPERVISOR),
+            Pulse::new("prepare", STUCK),
+            Pulse::new("targets", STUCK),
+        ];
+        let mut pulses = vec![deciding.clone(), preparing.clone(), relabelling.clone()];
+        pulses.push(discovery.pulse());
+        pulses.extend(informers.as_ref().map(Informers::pulse));
+        pulses.extend(pipeline.pulses());
         team.spawn("prepare", 4 * STACK, move || {
-            answer_requests(preparer, &requested, &answers)
+            answer_requests(preparer, &requested, &answers, &preparing);
         })
-        .and_then(|()| team.spawn("supervisor", STACK, move || supervisor.run()))
+        .and_then(|()| {
+            let run = move || running.run(&answered, &applied, &until, &relabelling);
+            team.spawn("targets", 4 * STACK, run)
+        })
+        .and_then(|()| team.spawn("supervisor", STACK, move || supervisor.run(&deciding)))
         .map_err(|error| system("threads", error))?;
 
         let overview = Arc::new(Overview {
@@ -234,7 +262,10 @@ impl ReceiverBuilder {
             pipeline,
             informers,
             counters,
+            consumers,
             clock,
+            pulses,
+            stopped,
         });
         let server = listener
             .map(|listener| serve(listener, &overview))
@@ -466,14 +497,13 @@ fn serve(listener: TcpListener, overview: &Arc<Overview>) -> Result<Server, Erro
 fn pipeline(
     settings: &Settings,
     exporters: Vec<Box<dyn Exporter>>,
-    consumers: Vec<Arc<dyn Consumer>>,
+    consumers: Option<Arc<Consumers>>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Pipeline, Error> {
-    let mut others = Vec::new();
-    if !consumers.is_empty() {
-        let settings = translate::Settings::default();
-        others.push(Arc::new(Consumers::new(consumers, settings, Arc::clone(clock))) as _);
-    }
+    let others = consumers
+        .map(|consumers| consumers as _)
+        .into_iter()
+        .collect();
     let pipeline = PipelineSettings {
         queue_bytes: settings.queue_bytes,
         ..PipelineSettings::default()
@@ -481,3 +511,6 @@ fn pipeline(
     Pipeline::start(exporters, others, &pipeline, Arc::clone(clock))
         .map_err(|error| system("exporters", error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,14 @@
-//! The one owner of what runs: it decides when a configuration is prepared, puts a prepared one in place of the running one,
-//! and passes on what discovery finds. It never blocks; whatever takes time happens on other threads.
+//! Decides when a configuration is prepared. It never blocks; whatever takes time happens on other threads: preparing on one,
+//! which hands what it prepared to the thread of `targets.rs`, which tells the supervisor when it runs.
 
-use super::build::{Job, common};
-use super::prepare::{Failure, Prepared, Preparer};
-use super::status::Board;
-use crate::discovery::Manager;
-use crate::model::labels::Text;
+use super::board::Board;
+use super::outcome::{Answer, Failure};
+use super::prepare::Preparer;
+use super::targets::Applied;
 use crate::rt::clock::Clock;
+use crate::rt::pulse::{Alive, Pulse};
 use crate::rt::stop::Stopped;
-use crate::scrape::pool::{JobPlan, Pool};
 use crossbeam_channel::{Receiver, Sender, after, never, select};
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,20 +31,15 @@ pub(super) enum Request {
     Reload,
 }
 
-/// What became of a request.
-pub(super) type Answer = Result<Box<Prepared>, Failure>;
-
 /// Everything that can happen.
 #[derive(Debug)]
 enum Event {
     /// A monitor or namespace changed, or how a store stands.
     Changed,
-    /// Discovery found other targets.
-    Discovered,
     /// SIGHUP, or the embedding program.
     Reload,
-    /// The prepare thread is done.
-    Prepared(Answer),
+    /// What was prepared runs, or could not be prepared.
+    Applied(Applied),
     /// The timer.
     Due,
     /// The end.
@@ -58,7 +51,7 @@ enum Event {
 pub(super) struct Inputs {
     pub changed: Receiver<()>,
     pub reload: Receiver<()>,
-    pub answers: Receiver<Answer>,
+    pub applied: Receiver<Applied>,
     pub stopped: Stopped,
 }
 
@@ -68,12 +61,7 @@ pub(super) struct Supervisor {
     inputs: Inputs,
     requests: Sender<Request>,
     clock: Arc<dyn Clock>,
-    pool: Arc<Pool>,
-    discovery: Arc<Manager>,
     board: Arc<Board>,
-    /// The running configuration's jobs.
-    jobs: Arc<[Arc<Job>]>,
-    by_name: HashMap<Text, Arc<Job>>,
     pending: Option<Pending>,
     preparing: bool,
     /// When to prepare without any change.
@@ -95,19 +83,13 @@ impl Supervisor {
         inputs: Inputs,
         requests: Sender<Request>,
         clock: Arc<dyn Clock>,
-        pool: Arc<Pool>,
-        discovery: Arc<Manager>,
         board: Arc<Board>,
     ) -> Self {
         Self {
             inputs,
             requests,
             clock,
-            pool,
-            discovery,
             board,
-            jobs: Arc::default(),
-            by_name: HashMap::new(),
             pending: None,
             preparing: false,
             next_look: None,
@@ -116,34 +98,36 @@ impl Supervisor {
     }
 
     /// Runs until it is stopped.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(mut self, pulse: &Pulse) {
+        let alive = pulse.begin();
         self.want(Request::Reload);
         loop {
             self.start_if_due();
-            match self.next_event() {
+            match self.next_event(&alive) {
                 Event::Changed => self.want(Request::Prepare),
                 Event::Reload => self.want(Request::Reload),
-                Event::Discovered => self.pass_on_targets(),
-                Event::Prepared(answer) => self.finish(answer),
+                Event::Applied(answer) => self.finish(answer),
                 Event::Due => {}
                 Event::Stop => return,
             }
         }
     }
 
-    fn next_event(&self) -> Event {
+    fn next_event(&self, alive: &Alive) -> Event {
         let timer = match self.next_due() {
             Some(due) => after(due.saturating_duration_since(self.clock.now())),
             None => never(),
         };
-        select! {
+        alive.waits();
+        let event = select! {
             recv(self.inputs.stopped.channel()) -> _ => Event::Stop,
-            recv(self.inputs.answers) -> answer => answer.map_or(Event::Stop, Event::Prepared),
+            recv(self.inputs.applied) -> answer => answer.map_or(Event::Stop, Event::Applied),
             recv(self.inputs.changed) -> token => token.map_or(Event::Stop, |()| Event::Changed),
-            recv(self.discovery.changed()) -> token => token.map_or(Event::Stop, |()| Event::Discovered),
             recv(self.inputs.reload) -> token => token.map_or(Event::Stop, |()| Event::Reload),
             recv(timer) -> _ => Event::Due,
-        }
+        };
+        alive.works();
+        event
     }
 
     /// When something is to be done without any event; nothing while a configuration is being prepared.
@@ -203,60 +187,18 @@ impl Supervisor {
         }
     }
 
-    fn finish(&mut self, answer: Answer) {
+    fn finish(&mut self, answer: Applied) {
         self.preparing = false;
         match answer {
-            Ok(prepared) => self.apply(*prepared),
+            Ok(next_look) => {
+                self.next_look = next_look;
+                self.ever_applied = true;
+            }
             Err(failure) => {
                 let is_start = !self.ever_applied && matches!(failure, Failure::Waiting(_));
                 let pause = if is_start { WAITING_LOOK } else { RETRY };
                 self.next_look = Some(self.clock.now() + pause);
                 self.board.refused(&failure);
-            }
-        }
-    }
-
-    /// The swap: every job that is unchanged goes on untouched, and costs the comparison of two addresses.
-    fn apply(&mut self, prepared: Prepared) {
-        let Prepared { loaded, next_look } = prepared;
-        self.next_look = next_look;
-        self.ever_applied = true;
-        let (first, last) = common(&self.jobs, &loaded.jobs, Arc::ptr_eq);
-        let middle = |jobs: &Arc<[_]>| jobs.len() - last - first;
-        let old = self.jobs.iter().skip(first).take(middle(&self.jobs));
-        let new = loaded.jobs.iter().skip(first).take(middle(&loaded.jobs));
-        let gone = old.clone().map(|job| Text::clone(&job.name));
-        let mut gone: HashSet<Text> = gone.collect();
-        let kept: HashSet<_> = old.map(Arc::as_ptr).collect();
-        let mut plans = Vec::new();
-        for job in new {
-            gone.remove(&job.name);
-            if !kept.contains(&Arc::as_ptr(job)) {
-                plans.push(JobPlan {
-                    job: Arc::clone(&job.scrape),
-                    groups: job.groups(),
-                });
-                self.by_name.insert(Text::clone(&job.name), Arc::clone(job));
-            }
-        }
-        let gone: Vec<Text> = gone.into_iter().collect();
-        for name in &gone {
-            self.by_name.remove(name);
-        }
-        self.pool.replace(plans, &gone);
-        self.jobs = Arc::clone(&loaded.jobs);
-        self.board.applied(loaded);
-    }
-
-    /// Gives the pool the targets of every job for which discovery found something else. A job of a configuration that
-    /// is still being prepared is not there yet; its targets are asked for when it is.
-    fn pass_on_targets(&self) {
-        for found in self.discovery.take_changed() {
-            if let Some(job) = self.by_name.get(found.job_name())
-                && Arc::ptr_eq(&job.discovery, &found)
-                && let Some(groups) = job.groups()
-            {
-                self.pool.sync(&job.scrape, &groups);
             }
         }
     }
@@ -267,12 +209,16 @@ pub(super) fn answer_requests(
     mut preparer: Preparer,
     requests: &Receiver<Request>,
     answers: &Sender<Answer>,
+    pulse: &Pulse,
 ) {
+    let alive = pulse.begin();
     for request in requests {
+        alive.works();
         let answer = prepare(&mut preparer, request);
         if answers.send(answer).is_err() {
             return;
         }
+        alive.waits();
     }
 }
 

@@ -1,11 +1,13 @@
 //! Our own metrics, in the text format 0.0.4. Names are Prometheus' and prometheus-operator's where the meaning is theirs,
 //! so that existing dashboards and alerts work; the others begin with `promop_`.
 
-use super::status::{Overview, Status};
-use crate::kube::Informers;
+use super::status::Status;
+use crate::kube::WatchHealth;
 use crate::kube::store::Trouble;
 use crate::operator::Cause;
 use crate::scrape::cycle::Health;
+use crate::scrape::job::Counters;
+use crate::scrape::pool::{DELAY_BUCKETS, JobStatus, Statistics};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
@@ -13,13 +15,17 @@ use std::fmt::{Display, Write};
 const KINDS: [&str; 2] = ["ServiceMonitor", "PodMonitor"];
 
 /// All metrics, as of now.
-pub(super) fn write(overview: &Overview) -> String {
-    let status = overview.status();
+pub(super) fn write(
+    status: &Status,
+    jobs: &[JobStatus],
+    counters: &Counters,
+    stores: &[WatchHealth],
+) -> String {
     let mut page = Page::default();
-    configuration(&mut page, &status);
-    scraping(&mut page, overview, &status);
-    exporting(&mut page, &status);
-    watching(&mut page, overview);
+    configuration(&mut page, status);
+    scraping(&mut page, jobs, counters, &status.scraping);
+    exporting(&mut page, status);
+    watching(&mut page, stores);
     page.0
 }
 
@@ -53,10 +59,10 @@ fn configuration(page: &mut Page, status: &Status) {
     for monitor in &status.rejected {
         *rejected.entry(&monitor.kind).or_default() += 1;
     }
-    for (kind, all) in KINDS
-        .into_iter()
-        .zip([status.selected.0, status.selected.1])
-    {
+    for (kind, all) in KINDS.into_iter().zip([
+        status.selected.service_monitors,
+        status.selected.pod_monitors,
+    ]) {
         page.sample(&[("resource", kind), ("state", "selected")], all);
         let rejected = rejected.get(kind).copied().unwrap_or(0);
         page.sample(&[("resource", kind), ("state", "rejected")], rejected);
@@ -93,11 +99,10 @@ fn configuration(page: &mut Page, status: &Status) {
     page.sample(&[], status.jobs);
 }
 
-fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
+fn scraping(page: &mut Page, jobs: &[JobStatus], counters: &Counters, scraping: &Statistics) {
     let help = "Targets of each job, those that relabelling dropped excluded.";
     page.family("prometheus_target_scrape_pool_targets", "gauge", help);
-    let jobs = overview.pool.jobs();
-    for job in &jobs {
+    for job in jobs {
         page.sample(
             &[("scrape_job", &job.job.config.job_name)],
             job.active.len(),
@@ -110,9 +115,9 @@ fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
         let count = targets.filter(|(_, outcome)| outcome.health == health);
         page.sample(&[("health", health.as_str())], count.count());
     }
-    let scraping = &status.scraping;
     page.family("promop_scrape_workers", "gauge", "Threads that scrape.");
     page.sample(&[], scraping.workers);
+    delays(page, scraping);
     page.family("promop_scrapes_started_total", "counter", "Scrapes begun.");
     page.sample(&[], scraping.started);
     let help = "Slots left out: the scrape before took too long, or no worker was free.";
@@ -125,13 +130,30 @@ fn scraping(page: &mut Page, overview: &Overview, status: &Status) {
     );
     page.sample(&[], scraping.panics);
 
-    for counter in overview.counters.all() {
+    for counter in counters.all() {
         page.family(counter.name, "counter", counter.help);
         page.sample(&[], counter.value);
     }
 }
 
+fn delays(page: &mut Page, scraping: &Statistics) {
+    let help = "How long after its slot a scrape began.";
+    page.family("promop_scrape_delay_seconds", "histogram", help);
+    let mut count = 0;
+    let bounds = DELAY_BUCKETS.map(|le| le.to_string());
+    let bounds = bounds.iter().map(String::as_str).chain(["+Inf"]);
+    for (le, of_bucket) in bounds.zip(scraping.delays) {
+        count += of_bucket;
+        page.part("_bucket", &[("le", le)], count);
+    }
+    page.part("_sum", &[], scraping.delay_sum.as_secs_f64());
+    page.part("_count", &[], count);
+}
+
 fn exporting(page: &mut Page, status: &Status) {
+    let help = "Points that consumers of the embedding program refused: they are lost.";
+    page.family("promop_consumer_points_refused_total", "counter", help);
+    page.sample(&[], status.consumer_points_refused);
     page.family(
         "promop_exporter_points_accepted_total",
         "counter",
@@ -193,18 +215,13 @@ fn exporting(page: &mut Page, status: &Status) {
     }
 }
 
-fn watching(page: &mut Page, overview: &Overview) {
-    let stores: Vec<_> = overview
-        .informers
-        .iter()
-        .flat_map(Informers::health)
-        .collect();
+fn watching(page: &mut Page, stores: &[WatchHealth]) {
     page.family(
         "promop_watch_objects",
         "gauge",
         "Objects held of each watch.",
     );
-    for store in &stores {
+    for store in stores {
         let namespace = store.namespace.as_deref().unwrap_or_default();
         let labels = [
             ("resource", store.kind.plural()),
@@ -215,7 +232,7 @@ fn watching(page: &mut Page, overview: &Overview) {
     }
     let help = "Whether a watch has its objects: 1, or 0 with the reason.";
     page.family("promop_watch_up", "gauge", help);
-    for store in &stores {
+    for store in stores {
         let namespace = store.namespace.as_deref().unwrap_or_default();
         let reason = match &store.status.trouble {
             Some((Trouble::Forbidden(_), ..)) => "forbidden",
@@ -245,8 +262,13 @@ impl Page {
 
     /// A sample of the family begun last.
     fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.part("", labels, value);
+    }
+
+    /// The same with an ending of the family's name, such as `_sum`.
+    fn part(&mut self, ending: &str, labels: &[(&str, &str)], value: impl Display) {
         let name = self.1;
-        self.write(name);
+        self.write(format_args!("{name}{ending}"));
         for (i, (label, value)) in labels.iter().enumerate() {
             let value = value
                 .replace('\\', "\\\\")

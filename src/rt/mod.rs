@@ -6,6 +6,7 @@ pub mod files;
 pub mod gate;
 pub mod glob;
 pub mod printable;
+pub mod pulse;
 pub mod quiet;
 pub mod stop;
 pub mod thread;

@@ -153,7 +153,7 @@ fn a_daemon_set_says_what_it_leaves_out() {
         folder.path().display()
     ));
     let status = wait_status(&running, |s| s.config_successful);
-    assert_eq!((status.selected, status.rejected.len()), ((0, 0), 0));
+    assert_eq!((status.selected, status.rejected.len()), Default::default());
 }
 
 #[track_caller]

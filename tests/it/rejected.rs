@@ -2,7 +2,7 @@
 //! heal when a Secret appears or changes.
 
 use super::fake::apiserver::{self, Then, json, list, status, watch};
-use super::fake::http::Server;
+use super::fake::http::{Reply, Server};
 use super::receiver::{monitored, page, start, wait_status, write};
 use prometheus_operator_receiver::Running;
 use std::path::Path;
@@ -177,6 +177,31 @@ fn a_failing_api_server_takes_no_secret_away() {
     wait_status(&running, |_| reads() >= 4);
     let status = running.status();
     assert_eq!((status.jobs, status.rejected.len()), (1, 0), "{status:?}");
+}
+
+#[test]
+fn an_api_server_without_an_answer_is_asked_once_a_round() {
+    const MONITOR: &str = r#"{"metadata":{"name":"a","namespace":"shop","uid":"u1"},"spec":{"selector":{},"endpoints":[
+        {"port":"web","authorization":{"credentials":{"name":"x","key":"t"}}},
+        {"port":"web","authorization":{"credentials":{"name":"y","key":"t"}}},
+        {"port":"web","authorization":{"credentials":{"name":"z","key":"t"}}}]}}"#;
+    let server = apiserver::start(move |asked, is_watch, _| {
+        let path = asked.path().split('?').next().unwrap_or_default();
+        match (path.rsplit('/').next(), is_watch) {
+            (_, true) => watch(&[], Then::Silence),
+            (Some("servicemonitors"), _) => list("1", "", &[MONITOR]),
+            (Some("x" | "y" | "z"), _) => Reply::Close,
+            _ => list("1", "", &[]),
+        }
+    });
+    let running = from_api(&server, "");
+    wait_status(&running, |s| s.rejected.len() == 1);
+    let asked = server.asked();
+    let paths = asked.iter().map(|asked| asked.path());
+    let mut secrets: Vec<_> = paths.filter(|path| path.contains("/secrets/")).collect();
+    // The client may have asked again for the same one, on a fresh connection.
+    secrets.dedup();
+    assert_eq!(secrets.len(), 1, "{secrets:?}");
 }
 
 #[track_caller]

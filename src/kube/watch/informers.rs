@@ -13,6 +13,7 @@ use crate::kube::types::kind::Kind;
 use crate::kube::types::object::{Key, Object};
 use crate::rt::clock::Clock;
 use crate::rt::gate::Gate;
+use crate::rt::pulse::Pulse;
 use crate::rt::stop::{self, Stopper};
 use crate::rt::thread::{Crew, STACK};
 use crossbeam_channel::{Sender, bounded, select};
@@ -33,6 +34,9 @@ pub enum Source {
     Folder(std::path::PathBuf),
 }
 
+/// No look at a folder takes longer than this.
+const STUCK: Duration = Duration::from_secs(300);
+
 /// How often unused stores are looked for, and a folder is looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// So many lists at once, to bound memory at start.
@@ -46,6 +50,7 @@ pub struct Informers(Arc<Handle>);
 struct Handle {
     shared: Arc<Shared>,
     kick: Sender<()>,
+    pulse: Pulse,
     stopper: Mutex<Option<Stopper>>,
     keeper: Mutex<Crew>,
 }
@@ -102,14 +107,20 @@ impl Informers {
         let (stopper, stopped) = stop::pair();
         let mut keeper = Crew::new();
         let theirs = Arc::clone(&shared);
+        let pulse = Pulse::new("kube/keeper", STUCK);
+        let own = pulse.clone();
         keeper.spawn("kube/keeper", STACK, move || {
+            let alive = own.begin();
+            alive.works();
             theirs.look_at_folder();
             loop {
+                alive.waits();
                 select! {
                     recv(stopped.channel()) -> _ => return,
                     recv(kicked) -> _ => {}
                     default(TICK) => {}
                 }
+                alive.works();
                 theirs.look_at_folder();
                 theirs.close_unused();
             }
@@ -117,6 +128,7 @@ impl Informers {
         Ok(Self(Arc::new(Handle {
             shared,
             kick,
+            pulse,
             stopper: Mutex::new(Some(stopper)),
             keeper: Mutex::new(keeper),
         })))
@@ -151,6 +163,11 @@ impl Informers {
             shared.feed_from_folder();
         }
         Ok(Subscription { stores, inbox })
+    }
+
+    /// The sign of life of the thread that looks after stores and at the folder.
+    pub fn pulse(&self) -> Pulse {
+        self.0.pulse.clone()
     }
 
     /// Reads one object by name as JSON: how Secrets and ConfigMaps are read.

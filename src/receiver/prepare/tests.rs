@@ -1,11 +1,10 @@
 use super::*;
 use crate::kube::Tuning;
 use crate::monitoring::Definitions;
+use crate::receiver::cluster;
 use crate::receiver::monitors::Scope;
-use crate::receiver::parts;
 use crate::receiver::settings::{Settings, Source};
 use crate::rt::clock::SystemClock;
-use crate::rt::stop::{self, Stopper};
 use crossbeam_channel::{Receiver, bounded};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -17,7 +16,6 @@ struct Rig {
     informers: Informers,
     changes: Receiver<()>,
     preparer: Preparer,
-    _stopper: Stopper,
 }
 
 impl Rig {
@@ -25,16 +23,16 @@ impl Rig {
         let folder = tempfile::tempdir().unwrap();
         let clock = SystemClock::shared();
         let environment = Environment::default();
-        let surroundings = parts::surroundings(&environment);
+        let surroundings = cluster::surroundings(&environment);
         let settings = Settings {
             source: Source::Folder(folder.path().to_owned()),
             ..Settings::default()
         };
-        let source = parts::source(&settings.source, &environment, &surroundings.roots, &clock);
+        let source = cluster::source(&settings.source, &environment, &surroundings.roots, &clock);
         let (source, own) = source.unwrap().unwrap();
         let resolved = settings.resolve(&environment, &own).unwrap();
         let resolved = resolved.for_run(&environment).unwrap();
-        let informers = parts::informers(source, resolved.scope(), &clock).unwrap();
+        let informers = cluster::informers(source, resolved.scope(), &clock).unwrap();
         let discovery = Manager::start(crate::discovery::DiscoveryContext {
             informers: Some(informers.clone()),
             http: surroundings.clone(),
@@ -42,7 +40,6 @@ impl Rig {
             clock: Arc::clone(&clock),
         });
         let (changed, changes) = bounded(1);
-        let (stopper, stopped) = stop::pair();
         let definitions = Some(Definitions::vendored());
         let monitors =
             Monitors::subscribe(&informers, Scope::default(), definitions, &changed).unwrap();
@@ -51,7 +48,6 @@ impl Rig {
             next_settings: Arc::default(),
             environment,
             clock,
-            stopped,
             watched: Some((informers.clone(), monitors)),
             inherited: inherit.map(|from| {
                 Inherited::watch(&from.parse().unwrap(), &informers, &changed).unwrap()
@@ -67,7 +63,6 @@ impl Rig {
             informers,
             changes,
             preparer,
-            _stopper: stopper,
         }
     }
 

@@ -1,7 +1,7 @@
-//! Settings inherited from a live `Prometheus` or `PrometheusAgent` object: which one, what it says now, and what of it
+//! Settings inherited from a live `Prometheus` or `PrometheusAgent` object: what it says now, and what of it
 //! has no counterpart here. What is generated from it is decided elsewhere ([`super::prepare`]).
 
-use super::parts;
+use super::pod;
 use super::resolved::Resolved;
 use super::settings::{Environment, Inherit};
 use crate::kube::store::Trouble;
@@ -68,12 +68,12 @@ impl Inherited {
         let unusable =
             |error: operator::Error| Nothing::Unusable(format!("{}: {error}", self.from));
         let (inherited, left) = resolved.given.inherited(object).map_err(unusable)?;
-        let inherited = parts::for_run(inherited, resolved.shard, environment).map_err(unusable)?;
+        let inherited = pod::for_run(inherited, resolved.shard, environment).map_err(unusable)?;
         let (shaping, other): (Vec<_>, Vec<_>) = left.iter().partition(|left| left.shapes_scraping);
         let shaping = shaping
             .iter()
             .map(|left| format!("not carried over: {left}"));
-        let shard = parts::shard_problem(&inherited, resolved.shard, environment);
+        let shard = pod::shard_problem(&inherited, resolved.shard, environment);
         let shard = shard.map(|problem| format!("no target is ours: {problem}"));
         let other: Vec<_> = other.iter().map(ToString::to_string).collect();
         self.remark(shaping.chain(shard).collect(), other.join(", "));

@@ -47,7 +47,7 @@ pub(crate) fn explain(
 }
 
 /// What serde says, in words of whoever wrote the object.
-fn wording(message: &str) -> String {
+pub(crate) fn wording(message: &str) -> String {
     // Its line and column are those of our own copy.
     let message = message.split(" at line ").next().unwrap_or_default();
     let Some((found, expected)) = message.rsplit_once("expected ") else {
@@ -57,6 +57,7 @@ fn wording(message: &str) -> String {
         "a map" => "an object",
         "a sequence" => "a list",
         "i32" | "i64" | "u16" | "u32" | "u64" => "a whole number",
+        "usize" => "a whole number from 0",
         "f64" => "a number",
         _ if expected.starts_with("struct ") => "an object",
         _ => expected,

@@ -3,6 +3,7 @@
 
 use super::error::{Error, ErrorKind};
 use super::vetting;
+use crate::kube::decode::wording;
 use crate::model::bounds::Bounds;
 use crate::model::nearest::nearest;
 use crate::monitoring;
@@ -208,16 +209,18 @@ impl Settings {
     /// One is unknown, or has a value that is not possible. Names the path of the field.
     pub fn from_fields(mut fields: Map<String, Value>) -> Result<Self, Error> {
         let prometheus = fields.remove("prometheus").filter(|value| !value.is_null());
-        let fields = Value::Object(fields);
-        let mut settings = Self::deserialize(&fields).map_err(|error| {
-            let error = in_short(&error.to_string());
-            wrong(
-                match monitoring::culprit(&fields, &|rest| Self::deserialize(rest).is_ok()) {
-                    Some(path) => format!("{path}: {error}"),
-                    None => error,
-                },
-            )
-        })?;
+        // One by one: of several mistakes the first is named.
+        for (field, value) in &fields {
+            let alone = Value::Object(Map::from_iter([(field.clone(), value.clone())]));
+            Self::deserialize(&alone).map_err(|error| {
+                let error = in_short(&wording(&error.to_string()));
+                let is_readable = |rest: &Value| Self::deserialize(rest).is_ok();
+                let path = monitoring::culprit(&alone, &is_readable);
+                wrong(format!("{}: {error}", path.as_ref().unwrap_or(field)))
+            })?;
+        }
+        let mut settings = Self::deserialize(&Value::Object(fields))
+            .map_err(|error| wrong(in_short(&wording(&error.to_string()))))?;
         if let Some(prometheus) = prometheus {
             operator::Settings::from_fields(prometheus.clone())
                 .map_err(|error| wrong(in_prometheus(&error)))?;
@@ -362,6 +365,10 @@ mod tests {
             (
                 "queueBytes: many",
                 "queueBytes: invalid type: string \"many\"",
+            ),
+            (
+                "queueBytes: -1\nmaxWorkers: many",
+                "maxWorkers: invalid type: string \"many\", expected a whole number from 0",
             ),
             (
                 "shutdownTimeout: 3",

@@ -17,7 +17,7 @@ use crate::rt::pulse::Pulse;
 use crate::rt::stop::{self, Stopper};
 use crate::rt::thread::{Crew, STACK};
 use crossbeam_channel::{Sender, bounded, select};
-use log::debug;
+use log::{debug, warn};
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -334,6 +334,19 @@ impl Shared {
                 continue;
             }
             let (objects, undecodable) = folder.objects(&key);
+            // Monitors that cannot be read are rejections, which are reported elsewhere.
+            if !key.kind.is_monitor() {
+                let known = store.status().undecodable;
+                let new = undecodable
+                    .iter()
+                    .filter(|(at, why)| known.get(at) != Some(why));
+                for (at, why) in new {
+                    warn!(
+                        "an object cannot be read kind={} object={at} err={why:?}",
+                        key.kind
+                    );
+                }
+            }
             store.replace(objects, undecodable, now);
         }
     }
